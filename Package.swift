@@ -1,0 +1,68 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The processor's hot path lives on registers: no frame pointer, no exclusivity bookkeeping.
+let processorSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v5),
+  .unsafeFlags(["-Xcc", "-momit-leaf-frame-pointer", "-enforce-exclusivity=unchecked"]),
+]
+let settings: [SwiftSetting] = [.swiftLanguageMode(.v5)]
+
+let package = Package(
+  name: "inquest",
+  products: [
+    .executable(name: "inquest", targets: ["inquest"]),
+    .library(name: "Trace", targets: ["Trace"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // The processor. Handlers of one family are a module each, so that they compile side by side.
+    .target(name: "X86Decode", swiftSettings: processorSettings),
+    .target(name: "X86Float", swiftSettings: processorSettings),
+    .target(name: "X86Core", dependencies: ["X86Decode"], swiftSettings: processorSettings),
+    .target(name: "X86Integer", dependencies: ["X86Core"], swiftSettings: processorSettings),
+    .target(name: "X86Vector", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
+    .target(name: "X86FPU", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
+    .target(name: "X86System", dependencies: ["X86Core"], swiftSettings: processorSettings),
+    .target(
+      name: "X86",
+      dependencies: [
+        "X86Core", "X86Decode", "X86Integer", "X86Vector", "X86FPU", "X86System",
+      ], swiftSettings: processorSettings),
+
+    .target(name: "PC", dependencies: ["X86", "X86Core"], swiftSettings: settings),
+    .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
+    .target(name: "Session", dependencies: ["PC", "Trace"], swiftSettings: settings),
+    .target(
+      name: "Monitor",
+      dependencies: [
+        "Session",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ], swiftSettings: settings),
+    .target(name: "CoreDump", dependencies: ["Session", "CZlib"], swiftSettings: settings),
+    .target(
+      name: "InquestCLI",
+      dependencies: [
+        "Session", "Monitor", "CoreDump",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: settings),
+    .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),
+
+    .testTarget(name: "X86DecodeTests", dependencies: ["X86Decode"], swiftSettings: settings),
+    .testTarget(name: "X86FloatTests", dependencies: ["X86Float"], swiftSettings: settings),
+    .testTarget(name: "X86Tests", dependencies: ["X86"], swiftSettings: settings),
+    .testTarget(name: "PCTests", dependencies: ["PC"], swiftSettings: settings),
+    .testTarget(name: "TraceTests", dependencies: ["Trace"], swiftSettings: settings),
+    .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
+    .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
+    .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump"], swiftSettings: settings),
+    .testTarget(name: "InquestTests", dependencies: ["InquestCLI"], swiftSettings: settings),
+  ]
+)

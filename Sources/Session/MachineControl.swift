@@ -1,0 +1,107 @@
+/// QEMU's run states, as `query-status` names them.
+public enum RunState: String, Sendable, Codable, CaseIterable {
+  case debug, inmigrate, internalError = "internal-error", ioError = "io-error", paused, postmigrate
+  case prelaunch, finishMigrate = "finish-migrate", restoreVM = "restore-vm", running
+  case saveVM = "save-vm", shutdown, suspended, watchdog, guestPanicked = "guest-panicked", colo
+}
+
+/// The whole of QEMU's `-action` table.
+public struct ActionSettings: Sendable, Codable, Equatable {
+  public enum Panic: String, Sendable, Codable, CaseIterable { case pause, shutdown, exitFailure = "exit-failure", none }
+  public enum Reboot: String, Sendable, Codable, CaseIterable { case reset, shutdown }
+  public enum Shutdown: String, Sendable, Codable, CaseIterable { case poweroff, pause }
+  public enum Watchdog: String, Sendable, Codable, CaseIterable {
+    case reset, shutdown, poweroff, pause, debug, none, injectNMI = "inject-nmi"
+  }
+  public var panic: Panic = .pause
+  public var reboot: Reboot = .reset
+  public var shutdown: Shutdown = .poweroff
+  public var watchdog: Watchdog = .reset
+  public init() {}
+}
+
+/// A change of the machine that comes from outside. Each is an input of the trace.
+public enum ControlCommand: Sendable, Equatable {
+  case stop, cont, systemReset, systemPowerdown, systemWakeup, injectNMI, quit
+  /// Only the fields given change.
+  case setAction(
+    panic: ActionSettings.Panic?, reboot: ActionSettings.Reboot?, shutdown: ActionSettings.Shutdown?,
+    watchdog: ActionSettings.Watchdog?)
+}
+
+/// Why a command was refused, in QMP's terms.
+public struct ControlError: Error, Sendable, Equatable {
+  public var errorClass: String
+  public var message: String
+  public init(_ message: String, errorClass: String = "GenericError") {
+    self.errorClass = errorClass
+    self.message = message
+  }
+}
+
+/// What the machine tells its monitors, in the order in which it happened. Timestamps are added by the monitor.
+public enum MachineEvent: Sendable, Equatable {
+  public enum ShutdownCause: String, Sendable, Codable {
+    case hostQMPQuit = "host-qmp-quit", hostQMPSystemReset = "host-qmp-system-reset", hostSignal = "host-signal"
+    case guestShutdown = "guest-shutdown", guestReset = "guest-reset", guestPanic = "guest-panic"
+    case hostError = "host-error", hostUI = "host-ui"
+    /// Whether QMP's `guest` member is true for it.
+    public var isGuest: Bool { self == .guestShutdown || self == .guestReset || self == .guestPanic }
+  }
+  /// `action` is QMP's GuestPanicAction: pause, poweroff, run.
+  case guestPanicked(action: String)
+  case guestCrashloaded(action: String)
+  case guestPVShutdown
+  case stop, resume, powerdown, wakeup
+  case reset(ShutdownCause)
+  case shutdown(ShutdownCause)
+  case watchdog(action: String)
+  case dumpCompleted(completed: UInt64, total: UInt64, error: String?)
+}
+
+/// Where a run stands. See DESIGN: added time is idle time skipped plus extras, in nanoseconds.
+public struct MachinePosition: Sendable, Equatable {
+  public enum Mode: String, Sendable { case none, record, play }
+  public var instructionCount: UInt64
+  public var virtualTime: UInt64
+  public var mode: Mode
+  /// The trace's path, when there is one.
+  public var filename: String?
+  public init(instructionCount: UInt64, virtualTime: UInt64, mode: Mode, filename: String?) {
+    self.instructionCount = instructionCount
+    self.virtualTime = virtualTime
+    self.mode = mode
+    self.filename = filename
+  }
+}
+
+/// The machine as its surfaces (QMP, HMP, gdb) see it. Only ever used on the machine's own thread, which is the
+/// thread on which a mailbox runs what is posted to it.
+public protocol ControlledMachine: AnyObject {
+  var runState: RunState { get }
+  var actions: ActionSettings { get }
+  var position: MachinePosition { get }
+  /// `-name`, nil when none was given.
+  var name: String? { get }
+  var uuid: String { get }
+  var memorySize: UInt64 { get }
+  /// Applies a command at this instant and logs it. In a replay all but stop, cont and quit throw an error that
+  /// names `inquest branch`.
+  func perform(_ command: ControlCommand) throws
+  /// Reads guest-physical RAM; nil where there is none.
+  func readPhysical(_ address: UInt64, count: Int) -> [UInt8]?
+  /// Walks the page tables of this instant; nil when not mapped.
+  func translate(linear: UInt64, cpu: Int) -> UInt64?
+  /// QEMU's `info registers` text of a processor.
+  func registersText(cpu: Int) -> String
+  /// Writes a core. `arguments` are those of `dump-guest-memory`, already checked.
+  func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws
+}
+
+/// The way into the machine's thread.
+public protocol MachineMailbox: AnyObject, Sendable {
+  /// Runs `work` on the machine's thread, in order of arrival, at the next block boundary (at once when stopped).
+  func post(_ work: @escaping @Sendable (ControlledMachine) -> Void)
+  /// Registers who is told of events, on the machine's thread.
+  func observe(_ observer: @escaping @Sendable (MachineEvent) -> Void)
+}
