@@ -25,7 +25,7 @@ let package = Package(
     // The processor. Handlers of one family are a module each, so that they compile side by side.
     .target(name: "X86Decode", swiftSettings: processorSettings),
     .target(name: "X86Float", swiftSettings: processorSettings),
-    .target(name: "X86Core", dependencies: ["X86Decode"], swiftSettings: processorSettings),
+    .target(name: "X86Core", swiftSettings: processorSettings),
     .target(name: "X86Integer", dependencies: ["X86Core"], swiftSettings: processorSettings),
     .target(name: "X86Vector", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
     .target(name: "X86FPU", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
