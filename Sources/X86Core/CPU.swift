@@ -101,12 +101,10 @@ public struct CPUFields {
   public var flagKind: UInt64 = 0
   /// Byte offset of the current view's data TLBs from the allocation's start.
   public var viewOffset: Int = Layout.tlb
-  /// What jump-cache tags of the lower, upper canonical half must match: generation, mode, privilege, in bits 48–63.
+  /// What jump-cache entries (and, 32 bits of it, far links) of the lower, upper canonical half must match:
+  /// generation, privilege, mode.
   public var fetchKeyLow: UInt64 = 0
   public var fetchKeyHigh: UInt64 = 0
-  /// The same for links across pages, with generations that do not wrap within a run.
-  public var linkKeyLow: UInt32 = 0
-  public var linkKeyHigh: UInt32 = 0
   /// instruction count = countLimit − instructions left.
   public var countLimit: Int64 = 0
   /// RFLAGS without the six status flags, which are lazy. Bit 1 is set.

@@ -103,8 +103,8 @@ public func follow(_ cpu: UnsafeMutableRawPointer, _ slot: UnsafeRawPointer, _ l
 public func followFar(_ cpu: UnsafeMutableRawPointer, _ slot: UnsafeRawPointer, _ left: Int) {
   let f = CPU(cpu).f
   let rip = slot.load(fromByteOffset: ExitSlot.targetRIP, as: Int64.self)
-  let key = rip < 0 ? f.pointee.linkKeyHigh : f.pointee.linkKeyLow
-  if _slowPath(slot.load(fromByteOffset: ExitSlot.key, as: UInt32.self) != key) {
+  let key = rip < 0 ? f.pointee.fetchKeyHigh : f.pointee.fetchKeyLow
+  if _slowPath(slot.load(fromByteOffset: ExitSlot.key, as: UInt32.self) != UInt32(truncatingIfNeeded: key)) {
     return leave(cpu, slot, left)
   }
   return follow(cpu, slot, left)
@@ -118,8 +118,9 @@ public func followIndirect(
   let c = CPU(cpu)
   let key = Int64(bitPattern: rip) < 0 ? c.f.pointee.fetchKeyHigh : c.f.pointee.fetchKeyLow
   let e = cpu + (Layout.jumpCache &+ Int(truncatingIfNeeded: JumpCache.index(rip) &* 16))
-  if _slowPath(e.load(as: UInt64.self) != rip ^ key) { return leaveIndirect(cpu, rip, left) }
+  if _slowPath(e.load(as: UInt64.self) != key) { return leaveIndirect(cpu, rip, left) }
   let target = UnsafeRawPointer(bitPattern: e.load(fromByteOffset: 8, as: UInt.self)).unsafelyUnwrapped
+  if _slowPath(target.load(fromByteOffset: 8, as: UInt64.self) != rip) { return leaveIndirect(cpu, rip, left) }
   let rest = left &- target.load(as: Int.self)
   if _slowPath(rest < 0) { return leaveIndirect(cpu, rip, left) }
   return dispatch(cpu, target + Op.stride, rest)

@@ -45,17 +45,12 @@ extension CPU {
     return cs.pointee.type & 2 != 0 || f.pointee.cr0 & CR0.pe == 0
   }
 
-  /// Bits 48–63 of a fetch key: 12 bits of generation, 1 of privilege, 3 of mode.
+  /// A key is the generation of the half's mappings, the privilege and the mode.
   public func updateKeys() {
     let f = f
-    let mode = UInt64(f.pointee.codeMode)
-    let compact = (mode & 3) | (mode >> 1) & 4 | (f.pointee.cpl == 3 ? 8 : 0)
-    // 16- and 32-bit stacks of one code size are told apart by the generation: see below.
-    f.pointee.fetchKeyLow = ((f.pointee.generationLow << 4) | compact) << 48
-    f.pointee.fetchKeyHigh = ((f.pointee.generationHigh << 4) | compact) << 48
-    let link = UInt32(truncatingIfNeeded: mode | (f.pointee.cpl == 3 ? 32 : 0))
-    f.pointee.linkKeyLow = UInt32(truncatingIfNeeded: f.pointee.generationLow << 6) | link
-    f.pointee.linkKeyHigh = UInt32(truncatingIfNeeded: f.pointee.generationHigh << 6) | link
+    let mode = UInt64(f.pointee.codeMode) | (f.pointee.cpl == 3 ? 32 : 0)
+    f.pointee.fetchKeyLow = f.pointee.generationLow << 6 | mode
+    f.pointee.fetchKeyHigh = f.pointee.generationHigh << 6 | mode
   }
 
   /// Starts a new generation of links and jump-cache entries of one or both halves.
@@ -63,18 +58,17 @@ extension CPU {
     let f = f
     if low { f.pointee.generationLow &+= 1 }
     if high { f.pointee.generationHigh &+= 1 }
-    // Jump-cache tags hold 12 bits of the generation.
-    if (low && f.pointee.generationLow & 0xFFF == 0) || (high && f.pointee.generationHigh & 0xFFF == 0) {
-      clearJumpCache()
+    // Links across pages hold 32 bits of the key.
+    if (low && f.pointee.generationLow & 0x3FF_FFFF == 0) || (high && f.pointee.generationHigh & 0x3FF_FFFF == 0) {
+      seams.flushBlocks()
     }
     updateKeys()
   }
 
   public func clearJumpCache() {
     let first = p + Layout.jumpCache
-    // A RIP is never equal to an empty tag: bits 48–63 of all ones would need generation FFF and mode F.
     for i in 0..<Layout.jumpCacheEntries {
-      first.storeBytes(of: 0x8000_0000_0000 | 1 << 62, toByteOffset: i &* 16, as: UInt64.self)
+      first.storeBytes(of: .max, toByteOffset: i &* 16, as: UInt64.self)
       first.storeBytes(of: f.pointee.sentinel, toByteOffset: i &* 16 &+ 8, as: UInt.self)
     }
   }

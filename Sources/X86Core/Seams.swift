@@ -23,10 +23,8 @@ open class ProcessorSeams {
   open func writeAPICMSR(_ index: UInt32, _ value: UInt64) -> Bool { false }
   /// Fresh 64 bits for RDRAND and RDSEED, from the run's one entropy stream.
   open func drawEntropy() -> UInt64 { 0 }
-  /// Nanoseconds of virtual time at the current instruction, for RDTSC.
-  open func unhandledMSR(_ index: UInt32, write: Bool) {}
   /// Blocks decoded from this physical range are stale from now on. Implemented by the processor.
   open func codeWritten(_ physicalAddress: UInt64, _ count: Int) {}
-  /// The TLB was flushed, a page holds code for the first time, and so on: implemented by the processor.
-  open func modeChanged() {}
+  /// Forgets all decoded blocks. Implemented by the processor.
+  open func flushBlocks() {}
 }
