@@ -132,7 +132,6 @@ enum Decoding {
           map = next & 0x1F
           if is64 { rex = ~next >> 5 & 7 }
           w = is64 && last & 0x80 != 0
-          result.mandatoryPrefix = 0
         } else {
           map = 1
           if is64 { rex = ~next >> 5 & 4 }
@@ -143,7 +142,7 @@ enum Decoding {
         }
         // As REX: R is bit 2, X bit 1, B bit 0; VEX orders R, X, B from bit 7 down.
         map &+= 4
-        vvvv = ~last >> 3 & (is64 ? 15 : 15)
+        vvvv = ~last >> 3 & 15
         vectorBits = last & 4 != 0 ? 256 : 128
         prefix = last & 3
         if at >= limit { return outOfBytes }

@@ -72,14 +72,12 @@ struct RowFlags: OptionSet {
   static let modIgnored = RowFlags(rawValue: 1 << 11)
   /// Has ModRM though no operand says so.
   static let modRM = RowFlags(rawValue: 1 << 12)
-  /// Only without REX.B (NOP and PAUSE, which share 90 with XCHG R8, RAX).
+  /// Only without REX.B (NOP, which shares 90 with XCHG R8, RAX).
   static let noRexB = RowFlags(rawValue: 1 << 13)
   /// The index register is a vector.
   static let vsib = RowFlags(rawValue: 1 << 14)
   /// VEX.vvvv is an operand. Derived.
   static let vvvv = RowFlags(rawValue: 1 << 15)
-  /// Only with address size 8, 4, 2 respectively as in the mode: none yet needed.
-  static let ripRelativeForbidden = RowFlags(rawValue: 1 << 16)
   /// The row needs more than its feature, mode and slot to match. Derived.
   static let conditional = RowFlags(rawValue: 1 << 17)
 }

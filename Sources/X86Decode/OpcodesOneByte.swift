@@ -64,7 +64,7 @@ extension OpcodeTableBuilder {
     // A load of CS is undefined.
     row(0x8E, .mov, .sw, .ew, registers: 0x3D3D)
     row(0x8F, reg: 0, .pop, .ev, flags: .default64)
-    row(0x90, .f3, .pause, flags: .noRexB)
+    row(0x90, .f3, .pause)
     row(0x90, .nop, flags: .noRexB)
     for low in UInt8(0)..<8 { row(0x90 + low, .xchg, .zv, .eax) }
     row(0x98, .cbw)

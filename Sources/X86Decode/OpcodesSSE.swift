@@ -181,6 +181,9 @@ extension OpcodeTableBuilder {
     ]
     for (opcode, operation) in ssse3 { row(opcode, .p66, operation, .vdq, .wdq) }
 
+    section(.map0F3A, .ssse3)
+    row(0x0F, .p66, .palignr, .vdq, .wdq, .ib)
+
     section(.map0F38, .sse41)
     let sse41: [(UInt8, Operation)] = [
       (0x17, .ptest), (0x28, .pmuldq), (0x29, .pcmpeqq), (0x2B, .packusdw), (0x38, .pminsb), (0x39, .pminsd),
