@@ -165,7 +165,7 @@ extension OpcodeTableBuilder {
     row(0xF1, .f2, .crc32, .gy, .ev, flags: .sized, also: .sse42)
     row(0xF6, .p66, .adcx, .gy, .ey, also: .adx)
     row(0xF6, .f3, .adox, .gy, .ey, also: .adx)
-    row(0xF8, .p66, .movdir64b, .gv, .m, flags: .native, also: .movdir64b)
+    row(0xF8, .p66, .movdir64b, .ga, .m, also: .movdir64b)
     row(0xF9, .np, .movdiri, .my, .gy, also: .movdiri)
   }
 }

@@ -37,6 +37,8 @@ public enum OperandKind: UInt8, Sendable, CaseIterable {
   case gv
   /// 32 bits, or 64 with W in 64-bit mode.
   case gy
+  /// Address size: the destination address of MOVDIR64B.
+  case ga
 
   // General register only, by ModRM.rm.
   /// 32 bits.
@@ -221,7 +223,8 @@ public enum OperandKind: UInt8, Sendable, CaseIterable {
   /// Whether the operand is encoded in ModRM.
   public var usesModRM: Bool {
     switch self {
-    case .eb, .ew, .ed, .eq, .ev, .ey, .edMb, .edMw, .evMw, .gb, .gw, .gd, .gq, .gv, .gy, .rd, .rv, .rm, .ry,
+    case .eb, .ew, .ed, .eq, .ev, .ey, .edMb, .edMw, .evMw, .gb, .gw, .gd, .gq, .gv, .gy, .ga, .rd, .rv, .rm,
+      .ry,
       .m,
       .mb, .mw, .md, .mq, .mdq, .mv, .my, .mp, .ma, .ms, .mx, .vmd, .vmq, .m32fp, .m64fp, .m80fp, .m16int,
       .m32int,
