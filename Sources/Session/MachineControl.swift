@@ -7,7 +7,9 @@ public enum RunState: String, Sendable, Codable, CaseIterable {
 
 /// The whole of QEMU's `-action` table.
 public struct ActionSettings: Sendable, Codable, Equatable {
-  public enum Panic: String, Sendable, Codable, CaseIterable { case pause, shutdown, exitFailure = "exit-failure", none }
+  public enum Panic: String, Sendable, Codable, CaseIterable {
+    case pause, shutdown, exitFailure = "exit-failure", none
+  }
   public enum Reboot: String, Sendable, Codable, CaseIterable { case reset, shutdown }
   public enum Shutdown: String, Sendable, Codable, CaseIterable { case poweroff, pause }
   public enum Watchdog: String, Sendable, Codable, CaseIterable {
@@ -42,7 +44,8 @@ public struct ControlError: Error, Sendable, Equatable {
 /// What the machine tells its monitors, in the order in which it happened. Timestamps are added by the monitor.
 public enum MachineEvent: Sendable, Equatable {
   public enum ShutdownCause: String, Sendable, Codable {
-    case hostQMPQuit = "host-qmp-quit", hostQMPSystemReset = "host-qmp-system-reset", hostSignal = "host-signal"
+    case hostQMPQuit = "host-qmp-quit", hostQMPSystemReset = "host-qmp-system-reset"
+    case hostSignal = "host-signal"
     case guestShutdown = "guest-shutdown", guestReset = "guest-reset", guestPanic = "guest-panic"
     case hostError = "host-error", hostUI = "host-ui"
     /// Whether QMP's `guest` member is true for it.
@@ -94,8 +97,25 @@ public protocol ControlledMachine: AnyObject {
   func translate(linear: UInt64, cpu: Int) -> UInt64?
   /// QEMU's `info registers` text of a processor.
   func registersText(cpu: Int) -> String
-  /// Writes a core. `arguments` are those of `dump-guest-memory`, already checked.
+  /// Writes a core. `arguments` are those of `dump-guest-memory`, already checked. Emits `dumpCompleted` before it
+  /// returns. A file that cannot be opened is a ControlError `Could not open 'PATH': REASON`.
   func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws
+  /// How many processors there are; one unless a machine says otherwise.
+  var cpuCount: Int { get }
+  /// Replay only: sets (or with nil deletes) the one breakpoint, at an instruction count.
+  func setReplayBreakpoint(instructionCount: UInt64?) throws
+  /// Replay only: goes to an instruction count, forwards or back, and stops there.
+  func replaySeek(instructionCount: UInt64) throws
+}
+
+extension ControlledMachine {
+  public var cpuCount: Int { 1 }
+  public func setReplayBreakpoint(instructionCount: UInt64?) throws {
+    throw ControlError("replay breakpoints are not available on this machine")
+  }
+  public func replaySeek(instructionCount: UInt64) throws {
+    throw ControlError("seeking is not available on this machine")
+  }
 }
 
 /// The way into the machine's thread.
