@@ -131,7 +131,7 @@ enum Decoding {
           at &+= 1
           map = next & 0x1F
           if is64 { rex = ~next >> 5 & 7 }
-          w = is64 && last & 0x80 != 0
+          w = last & 0x80 != 0
         } else {
           map = 1
           if is64 { rex = ~next >> 5 & 4 }
@@ -232,6 +232,10 @@ enum Decoding {
         result.rm = modRM & 7
         var displacementBytes = 0
         if addressSize == 2 {
+          if flags.contains(.vsib) {
+            into.length = UInt8(truncatingIfNeeded: at)
+            return .undefined
+          }
           displacementBytes = address16(modRM, &result, &stackSegment)
         } else {
           let mod = modRM >> 6
@@ -354,7 +358,7 @@ enum Decoding {
     let count: Int
     switch form {
     case .none: return true
-    case .ib, .ibs: count = 1
+    case .ib, .ibs, .is4: count = 1
     case .iw: count = 2
     case .iz: count = operandSize == 2 ? 2 : 4
     case .iv: count = Int(operandSize)
@@ -365,6 +369,10 @@ enum Decoding {
     if at &+ count > limit { return false }
     switch form {
     case .ib: result.immediate = Int64(bytes.load(fromByteOffset: at, as: UInt8.self))
+    case .is4:
+      // Outside 64-bit mode there are eight vector registers: bit 7 is ignored.
+      let mask: UInt8 = result.codeSize == .bits64 ? 0xFF : 0x7F
+      result.immediate = Int64(bytes.load(fromByteOffset: at, as: UInt8.self) & mask)
     case .iw: result.immediate = signed(bytes, at, 2) & 0xFFFF
     case .iwib:
       result.immediate = signed(bytes, at, 2) & 0xFFFF

@@ -51,7 +51,7 @@ public struct Instruction {
   public var reg: UInt8 = 0
   /// ModRM.rm with REX.B (a register only when `isMemory` is false), or the register in the opcode's low bits.
   public var rm: UInt8 = 0
-  /// Whether the E operand is memory. Also true for moffs and for the implicit [rSI], [rDI], … forms: false there.
+  /// Whether the E operand (ModRM.rm) is memory. False for moffs and for implied memory ([rSI], [rDI], …).
   public var isMemory = false
   /// Register number or `noRegister`.
   public var base: UInt8 = noRegister
@@ -63,7 +63,7 @@ public struct Instruction {
   public var isRIPRelative = false
   /// Sign-extended; the full 64-bit offset for moffs.
   public var displacement: Int64 = 0
-  /// First immediate, sign-extended as the opcode says; the relative offset of near branches; the offset of far pointers.
+  /// First immediate, extended as the operand kind says; the relative offset of near branches; the offset of far pointers.
   public var immediate: Int64 = 0
   /// Second immediate: ENTER's level, the far pointer's selector, the second immediate of EXTRQ-like forms.
   public var immediate2: UInt16 = 0

@@ -84,7 +84,7 @@ struct RowFlags: OptionSet {
 
 /// What follows ModRM and displacement.
 enum ImmediateForm: UInt8 {
-  case none, ib, ibs, iw, iz, iv, iwib, ap, moffs
+  case none, ib, ibs, iw, iz, iv, iwib, ap, moffs, is4
 }
 
 /// One row of the opcode table, as the decoder reads it: a plain value in raw memory.

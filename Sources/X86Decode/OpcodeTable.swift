@@ -85,7 +85,7 @@ struct OpcodeTableBuilder {
     definitions.append(
       Definition(
         row: row, map: map, opcode: opcode, prefixes: prefixes, reg: reg, mod: mod,
-        hasModRM: reg != nil || rm != nil || mod != .any || flags.contains(.modRM)
+        hasModRM: reg != nil || rm != nil || mod != .any
           || flags.contains(.modIgnored) || all.contains(where: { $0.usesModRM })))
   }
 
@@ -102,7 +102,8 @@ struct OpcodeTableBuilder {
   private static func immediate(_ operands: [OperandKind]) -> ImmediateForm {
     for operand in operands {
       switch operand {
-      case .ib, .lx: return .ib
+      case .ib: return .ib
+      case .lx: return .is4
       case .ibs, .jb: return .ibs
       case .iw: return operands.contains(.ib2) ? .iwib : .iw
       case .iz, .jz: return .iz
@@ -146,6 +147,7 @@ struct OpcodeTable: @unchecked Sendable {
     builder.defineMMX()
     builder.defineSSE()
     builder.defineVEX()
+    builder.defineAVX()
     let definitions = builder.definitions
 
     rowCount = definitions.count

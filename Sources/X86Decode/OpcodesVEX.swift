@@ -1,4 +1,4 @@
-/// VEX encodings (SDM 2A 2.3). So far those on general registers: BMI1 and BMI2.
+/// VEX encodings on general registers: BMI1 and BMI2 (SDM 2A 2.3).
 extension OpcodeTableBuilder {
   mutating func defineVEX() {
     section(.vex0F38, .bmi1)

@@ -72,4 +72,46 @@ public enum Operation: UInt16, Sendable, CaseIterable {
 
   // VEX-encoded.
   case andn, blsr, blsmsk, blsi, bextr, bzhi, pext, pdep, mulx, shlx, sarx, shrx, rorx
+
+  // VEX-encoded, on vectors.
+  case vaddps, vaddpd, vaddss, vaddsd, vmulps, vmulpd, vmulss, vmulsd, vsubps, vsubpd, vsubss, vsubsd
+  case vminps, vminpd, vminss, vminsd, vdivps, vdivpd, vdivss, vdivsd, vmaxps, vmaxpd, vmaxss, vmaxsd
+  case vunpcklps, vunpcklpd, vunpckhps, vunpckhpd, vandps, vandpd, vandnps, vandnpd, vorps, vorpd, vxorps
+  case vxorpd, vucomiss, vucomisd, vcomiss, vcomisd, vsqrtps, vsqrtpd, vsqrtss, vsqrtsd, vrsqrtps
+  case vrsqrtss, vrcpps, vrcpss, vhaddpd, vhaddps, vhsubpd, vhsubps, vaddsubpd, vaddsubps, vcmpps, vcmppd
+  case vcmpss, vcmpsd, vshufps, vshufpd, vmovups, vmovupd, vmovss, vmovsd, vmovlps, vmovhlps, vmovlpd
+  case vmovsldup, vmovddup, vmovhps, vmovlhps, vmovhpd, vmovshdup, vmovaps, vmovapd, vmovntps, vmovntpd
+  case vmovmskps, vmovmskpd, vmovq, vmovd, vmovdqa, vmovdqu, vzeroupper, vzeroall, vldmxcsr, vstmxcsr
+  case vmovntdq, vlddqu, vmaskmovdqu, vcvtsi2ss, vcvtsi2sd, vcvttss2si, vcvttsd2si, vcvtss2si, vcvtsd2si
+  case vcvtps2pd, vcvtpd2ps, vcvtss2sd, vcvtsd2ss, vcvtdq2ps, vcvtps2dq, vcvttps2dq, vcvttpd2dq, vcvtdq2pd
+  case vcvtpd2dq, vcvtph2ps, vcvtps2ph, vpunpcklbw, vpunpcklwd, vpunpckldq, vpacksswb, vpcmpgtb, vpcmpgtw
+  case vpcmpgtd, vpackuswb, vpunpckhbw, vpunpckhwd, vpunpckhdq, vpackssdw, vpunpcklqdq, vpunpckhqdq
+  case vpcmpeqb, vpcmpeqw, vpcmpeqd, vpaddq, vpmullw, vpsubusb, vpsubusw, vpminub, vpand, vpaddusb
+  case vpaddusw, vpmaxub, vpandn, vpavgb, vpavgw, vpmulhuw, vpmulhw, vpsubsb, vpsubsw, vpminsw, vpor
+  case vpaddsb, vpaddsw, vpmaxsw, vpxor, vpmuludq, vpmaddwd, vpsadbw, vpsubb, vpsubw, vpsubd, vpsubq
+  case vpaddb, vpaddw, vpaddd, vpsrlw, vpsrld, vpsrlq, vpsraw, vpsrad, vpsllw, vpslld, vpsllq, vpsrldq
+  case vpslldq, vpshufd, vpmovmskb, vpshuflw, vpinsrw, vpextrw, vpshufb, vphaddw, vphaddd, vphaddsw
+  case vpmaddubsw, vphsubw, vphsubd, vphsubsw, vpsignb, vpsignw, vpsignd, vpmulhrsw, vpmuldq, vpcmpeqq
+  case vpackusdw, vpcmpgtq, vpminsb, vpminsd, vpminuw, vpminud, vpmaxsb, vpmaxsd, vpmaxuw, vpmaxud
+  case vpmulld, vpabsb, vpabsw, vpabsd, vmovntdqa, vpmovsxbw, vpmovsxbd, vpmovsxbq, vpmovsxwd, vpmovsxwq
+  case vpmovsxdq, vpmovzxbw, vpmovzxbd, vpmovzxbq, vpmovzxwd, vpmovzxwq, vpmovzxdq, vptest, vphminposuw
+  case vaesimc, vaesenclast, vaesdec, vaesdeclast, vgf2p8mulb, vpermilps, vpermilpd, vtestps, vtestpd
+  case vbroadcastss, vbroadcastsd, vbroadcastf128, vmaskmovps, vmaskmovpd, vpermps, vpermd, vpsrlvd
+  case vpsrlvq, vpsravd, vpsllvd, vpsllvq, vpbroadcastd, vpbroadcastq, vbroadcasti128, vpbroadcastb
+  case vpbroadcastw, vpmaskmovd, vpmaskmovq, vpgatherdd, vpgatherdq, vpgatherqd, vpgatherqq, vgatherdps
+  case vgatherdpd, vgatherqps, vgatherqpd, vperm2f128, vroundps, vroundpd, vroundss, vroundsd, vblendps
+  case vblendpd, vpextrb, vpextrq, vpextrd, vextractps, vinsertf128, vextractf128, vpinsrb, vinsertps
+  case vpinsrq, vpinsrd, vdpps, vdppd, vblendvps, vblendvpd, vpcmpestrm, vpcmpestri, vpcmpistrm
+  case vpcmpistri, vgf2p8affineqb, vgf2p8affineinvqb, vaeskeygenassist, vpermq, vpermpd, vpblendd
+  case vinserti128, vextracti128, vperm2i128, vpblendw, vpalignr, vmpsadbw, vpblendvb, vfmaddsub132ps
+  case vfmaddsub213ps, vfmaddsub231ps, vfmaddsub132pd, vfmaddsub213pd, vfmaddsub231pd, vfmsubadd132ps
+  case vfmsubadd213ps, vfmsubadd231ps, vfmsubadd132pd, vfmsubadd213pd, vfmsubadd231pd, vfmadd132ps
+  case vfmadd213ps, vfmadd231ps, vfmadd132pd, vfmadd213pd, vfmadd231pd, vfmsub132ps, vfmsub213ps
+  case vfmsub231ps, vfmsub132pd, vfmsub213pd, vfmsub231pd, vfnmadd132ps, vfnmadd213ps, vfnmadd231ps
+  case vfnmadd132pd, vfnmadd213pd, vfnmadd231pd, vfnmsub132ps, vfnmsub213ps, vfnmsub231ps, vfnmsub132pd
+  case vfnmsub213pd, vfnmsub231pd, vfmadd132ss, vfmadd213ss, vfmadd231ss, vfmadd132sd, vfmadd213sd
+  case vfmadd231sd, vfmsub132ss, vfmsub213ss, vfmsub231ss, vfmsub132sd, vfmsub213sd, vfmsub231sd
+  case vfnmadd132ss, vfnmadd213ss, vfnmadd231ss, vfnmadd132sd, vfnmadd213sd, vfnmadd231sd, vfnmsub132ss
+  case vfnmsub213ss, vfnmsub231ss, vfnmsub132sd, vfnmsub213sd, vfnmsub231sd, vpclmulqdq
+  case vaesenc, vpshufhw
 }

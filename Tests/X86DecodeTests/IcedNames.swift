@@ -56,13 +56,26 @@ enum IcedNames {
         return (operation, nil)
       }
     }
+    if vex && name.hasSuffix("64") { return operations[String(name.dropLast(2))].map { ($0, nil) } }
     return operations[name].map { ($0, nil) }
   }
 
   /// CPUID features (and makes of processors) that this decoder does not have, each with iced's names of its
   /// instructions: a name, a prefix ending in `*`.
   static let absentFeatures: [(feature: String, names: [String])] = [
-    ("AVX, AVX2, FMA, F16C, VAES, VPCLMULQDQ, FMA4", ["VEX_V*"]),
+    (
+      "FMA4",
+      [
+        "Vfmaddpd", "Vfmaddps", "Vfmaddsd", "Vfmaddss", "Vfmaddsubpd", "Vfmaddsubps", "Vfmsubaddpd",
+        "Vfmsubaddps",
+        "Vfmsubpd", "Vfmsubps", "Vfmsubsd", "Vfmsubss", "Vfnmaddpd", "Vfnmaddps", "Vfnmaddsd", "Vfnmaddss",
+        "Vfnmsubpd", "Vfnmsubps", "Vfnmsubsd", "Vfnmsubss",
+      ]
+    ),
+    ("XOP's permutes", ["Vpermil2*"]),
+    ("AVX_VNNI, AVX_VNNI_INT8, AVX_VNNI_INT16", ["Vpdp*"]), ("AVX_IFMA", ["Vpmadd52*"]),
+    ("AVX_NE_CONVERT", ["Vbcstne*", "Vcvtne*"]),
+    ("SHA512", ["Vsha512*"]), ("SM3", ["Vsm3*"]), ("SM4", ["Vsm4*"]),
     ("AVX512", ["EVEX_*", "VEX_K*"]),
     ("AMX", ["VEX_Tile*", "VEX_Tdp*", "VEX_Ldtilecfg*", "VEX_Sttilecfg*"]),
     ("KNC", ["MVEX_*", "VEX_KNC_*"]),
