@@ -8,8 +8,11 @@ enum LZ4Frame {
   static let skippable: UInt32 = 0x184D_2A50
   /// Magic, FLG, BD, content size, header checksum.
   static let headerSize = 4 + 2 + 8 + 1
-  /// FLG as written: version 1, independent blocks, content size and content checksum present, nothing else.
-  static let flags: UInt8 = 0x6C
+  /// FLG as written: version 1, independent blocks, checksums of blocks and content, content size.
+  ///
+  /// Block checksums see the damage that the content's checksum cannot: bits of a compressed block that change
+  /// nothing of what it decompresses to.
+  static let flags: UInt8 = 0x7C
   /// Bits of FLG in which other writers may differ: independent blocks, block checksums.
   static let freeFlags: UInt8 = 0x30
 
@@ -19,6 +22,7 @@ enum LZ4Frame {
     preferences.frameInfo.blockSizeID = LZ4F_max1MB
     preferences.frameInfo.blockMode = LZ4F_blockIndependent
     preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled
+    preferences.frameInfo.blockChecksumFlag = LZ4F_blockChecksumEnabled
     preferences.frameInfo.contentSize = UInt64(content.count)
     preferences.compressionLevel = level
     let bound = LZ4F_compressFrameBound(content.count, &preferences)

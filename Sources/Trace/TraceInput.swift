@@ -81,6 +81,9 @@ final class TraceInput {
     case LZ4Frame.skippable...LZ4Frame.skippable + 2:
       guard head.count >= 8 else { return .partial }
       let length = UInt64(Self.word(head, 4)) + 8
+      guard magic == TraceLayout.indexMagic || length == UInt64(TraceLayout.endSize) else {
+        return .bad(offset: offset, reason: "the end marker has a wrong length")
+      }
       return length <= size - offset ? .skippable(magic: magic, length: length) : .partial
     default: return .bad(offset: offset, reason: "not the start of a frame")
     }

@@ -1,0 +1,118 @@
+import Foundation
+import Testing
+import Trace
+
+/// What other programs and the operating system have to do with a trace.
+@Suite(.serialized) struct FileTests {
+  static func lz4(_ arguments: [String]) throws -> Int32? {
+    guard
+      let tool = ["/usr/bin/lz4", "/usr/local/bin/lz4"].first(where: FileManager.default.isExecutableFile)
+    else {
+      return nil
+    }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: tool)
+    process.arguments = arguments
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+    return process.terminationStatus
+  }
+
+  @Test func stockTool() throws {
+    let file = ScratchFile()
+    var random = Random(1)
+    try write(
+      randomEvents(3000, seed: 3), to: file,
+      images: [ImageSource(name: "k", role: "kernel", data: Data(random.bytes(3_000_000)))], flushEvery: 500)
+    guard let status = try Self.lz4(["-t", file.path]) else { return }
+    #expect(status == 0)
+    let plain = ScratchFile("plain")
+    #expect(try Self.lz4(["-d", "-f", file.path, plain.path]) == 0)
+    #expect(plain.bytes.starts(with: Array("INQTRACE".utf8)))
+  }
+
+  /// What a killed recorder leaves behind: no close, the file as it is.
+  @Test func killedWriter() throws {
+    let file = ScratchFile()
+    let copy = ScratchFile()
+    let events = randomEvents(500, seed: 8)
+    let writer = try TraceWriter(path: file.path, header: sampleHeader())
+    for event in events[..<400] { try writer.append(event.body, at: event.instant) }
+    try writer.flush()
+    for event in events[400...] { try writer.append(event.body, at: event.instant) }
+    copy.bytes = file.bytes
+    try writer.close()
+    let reader = try TraceReader(path: copy.path)
+    #expect(reader.isCutOff)
+    let some = try readAll(reader)
+    #expect(events.starts(with: some))
+    // The last event may be an open fold.
+    #expect(some.count >= 398)
+    try reader.verify()
+    if let status = try Self.lz4(["-t", copy.path]) { #expect(status == 0) }
+  }
+
+  /// Events go to the file by themselves after the interval.
+  @Test func timeFlushes() throws {
+    let file = ScratchFile()
+    let writer = try TraceWriter(path: file.path, header: sampleHeader(), flushInterval: 0.02)
+    try writer.append(.userMarker(text: "here"), at: .zero)
+    var found = 0
+    for _ in 0..<500 where found == 0 {
+      usleep(10_000)
+      found = (try? readAll(TraceReader(path: file.path)).count) ?? 0
+    }
+    #expect(found == 1)
+    try writer.close()
+  }
+
+  /// A limit on the file's size stands in for a full disk: the write fails in the middle of a frame.
+  @Test func fullDisk() throws {
+    signal(SIGXFSZ, SIG_IGN)
+    var old = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
+    defer { setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old) }
+    let file = ScratchFile()
+    let writer = try TraceWriter(path: file.path, header: sampleHeader())
+    try writer.append(.userMarker(text: "kept"), at: .zero)
+    try writer.flush()
+    var limit = old
+    limit.rlim_cur = rlim_t(writer.bytesWritten) + 1000
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    var random = Random(2)
+    var thrown: TraceError?
+    do {
+      for i in 1..<200 {
+        try writer.append(
+          .entropy(use: "noise", bytes: random.bytes(10_000)), at: Instant(instructionCount: UInt64(i)))
+      }
+      try writer.flush()
+    } catch { thrown = error as? TraceError }
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &old)
+    #expect(thrown == .system(path: file.path, operation: "write", code: EFBIG))
+    #expect(writer.failure == thrown)
+    #expect(throws: TraceError.self) {
+      try writer.append(.userMarker(text: "lost"), at: Instant(instructionCount: 999))
+    }
+    #expect(throws: TraceError.self) { try writer.close() }
+    let reader = try TraceReader(path: file.path)
+    #expect(reader.ending == .failed(code: EFBIG))
+    #expect(reader.isCutOff)
+    #expect(try readAll(reader) == [TraceEvent(.zero, .userMarker(text: "kept"))])
+    if let status = try Self.lz4(["-t", file.path]) { #expect(status == 0) }
+  }
+
+  @Test func impossiblePaths() throws {
+    let path = "/nonexistent-folder/a.inq"
+    #expect(throws: TraceError.system(path: path, operation: "create", code: ENOENT)) {
+      try TraceWriter(path: path, header: sampleHeader())
+    }
+    guard FileManager.default.fileExists(atPath: "/dev/full") else { return }
+    let writer = try TraceWriter(path: "/dev/full", header: sampleHeader())
+    #expect(throws: TraceError.system(path: "/dev/full", operation: "write", code: ENOSPC)) {
+      try writer.close()
+    }
+  }
+}
