@@ -70,8 +70,6 @@ struct RowFlags: OptionSet {
   static let l1 = RowFlags(rawValue: 1 << 10)
   /// ModRM.mod is taken as 3 (MOV CRn, MOV DRn).
   static let modIgnored = RowFlags(rawValue: 1 << 11)
-  /// Has ModRM though no operand says so.
-  static let modRM = RowFlags(rawValue: 1 << 12)
   /// Only without REX.B (NOP, which shares 90 with XCHG R8, RAX).
   static let noRexB = RowFlags(rawValue: 1 << 13)
   /// The index register is a vector.

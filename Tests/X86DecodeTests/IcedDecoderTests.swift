@@ -26,6 +26,22 @@ struct IcedDecoderTests {
     #expect(checked > 6_500)
   }
 
+  /// Instructions of absent features are undefined, or the hints and older instructions whose bytes they took.
+  @Test func absentFeaturesAreUndefined() throws {
+    let hints: Set<Operation> = [.nop]
+    var found: [String] = []
+    for test in try IcedCase.read("DecoderTest64") where test.option == nil && !test.isInvalid {
+      guard IcedNames.absentFeature(test, .bits64) != nil else { continue }
+      var instruction = Instruction()
+      let status = (test.bytes + [UInt8](repeating: 0, count: 16)).withUnsafeBufferPointer {
+        decode($0.baseAddress!, available: $0.count, codeSize: .bits64, features: .all, into: &instruction)
+      }
+      if status == .undefined || status == .ok && hints.contains(instruction.operation) { continue }
+      found.append("\(status) \(instruction.operation): \(test.line)")
+    }
+    #expect(found.isEmpty, "\(found.count):\n\(found.prefix(60).joined(separator: "\n"))")
+  }
+
   /// What is wrong with the decoding of a case, nil if nothing.
   private func check(_ test: IcedCase, _ codeSize: CodeSize) -> String? {
     var instruction = Instruction()
