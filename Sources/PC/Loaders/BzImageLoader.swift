@@ -105,11 +105,8 @@ public struct BzImageLoader {
     put(ZeroPage.acpiRSDP, rsdp, bytes: 8)
 
     if let initrd {
-      let address = try placeInitrd(
-        size: UInt64(initrd.count), above: needed, limit: min(image.initrdAddressMax &+ 1, usableEnd))
-      guard memory.write(address, initrd) else {
-        throw LoaderError.initrdTooLarge(size: UInt64(initrd.count), room: 0)
-      }
+      let address = try InitrdPlacement.place(
+        initrd, above: needed, limit: min(image.initrdAddressMax &+ 1, usableEnd), in: memory)
       put(Header.ramdiskImage, address, bytes: 4)
       put(Header.ramdiskSize, UInt64(initrd.count), bytes: 4)
     }
@@ -155,16 +152,6 @@ public struct BzImageLoader {
     state.rsi = Layout.bootParameters
     state.rsp = Layout.stackTop
     return state
-  }
-
-  /// As high as allowed, on a page boundary, so that the kernel finds the low memory free.
-  private static func placeInitrd(size: UInt64, above floor: UInt64, limit: UInt64) throws -> UInt64 {
-    guard size > 0 else { throw LoaderError.emptyInitrd }
-    let room = limit > floor ? limit - floor : 0
-    guard size <= room else { throw LoaderError.initrdTooLarge(size: size, room: room) }
-    let address = (limit - size) & ~0xFFF
-    guard address >= floor else { throw LoaderError.initrdTooLarge(size: size, room: room) }
-    return address
   }
 
   private static func write(_ bytes: ArraySlice<UInt8>, to address: UInt64, in memory: GuestMemory) -> Bool {
