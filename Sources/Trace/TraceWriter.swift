@@ -21,7 +21,10 @@ public struct ImageSource: Sendable {
 /// digests of images, compression and the file are the business of a second thread.
 ///
 /// An error of the second thread sticks: the next call throws it, `failure` shows it, and what had been written
-/// stays a readable trace. May be used from one thread at a time.
+/// stays a readable trace. The verbs are for one thread at a time; `failure` and `bytesWritten` for any.
+///
+/// `close` must be called, also after an error: until then the second thread and the file stay.
+/// A process that writes traces should ignore SIGXFSZ, so that a limit on file sizes is an error like a full disk.
 public final class TraceWriter {
   public let path: String
   private let file: TraceOutput

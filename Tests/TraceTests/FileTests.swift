@@ -116,3 +116,54 @@ import Trace
     }
   }
 }
+
+/// Frames made by the stock tool: what a reader says to well-formed LZ4 that is not a trace of this version.
+@Suite struct ForeignFrameTests {
+  /// - Returns: nil when the tool is not installed.
+  func frame(_ content: [UInt8]) throws -> ScratchFile? {
+    let plain = ScratchFile("plain")
+    plain.bytes = content
+    let file = ScratchFile()
+    guard try FileTests.lz4(["-z", "-f", "-B6", "--content-size", plain.path, file.path]) == 0 else {
+      return nil
+    }
+    return file
+  }
+
+  @Test func versions() throws {
+    guard let newer = try frame(Array("INQTRACE".utf8) + [9, 0xFF]) else { return }
+    #expect(throws: TraceError.newerVersion(path: newer.path, found: 9, supported: 1)) {
+      try TraceReader(path: newer.path)
+    }
+    let older = try frame(Array("INQTRACE".utf8) + [0])!
+    #expect(throws: TraceError.olderVersion(path: older.path, found: 0, supported: 1)) {
+      try TraceReader(path: older.path)
+    }
+    let other = try frame(Array("some log".utf8))!
+    #expect(throws: TraceError.notATrace(path: other.path, reason: "an LZ4 file of something else")) {
+      try TraceReader(path: other.path)
+    }
+  }
+
+  @Test func badHeaders() throws {
+    let nested = [UInt8](repeating: 0x5B, count: 100_000)
+    for json in [Array("{}".utf8), Array("[1".utf8), nested, Array("{\"a\":".utf8) + nested] {
+      var length: [UInt8] = []
+      var rest = json.count
+      while rest >= 0x80 {
+        length.append(UInt8(rest & 0x7F) | 0x80)
+        rest >>= 7
+      }
+      guard let file = try frame(Array("INQTRACE".utf8) + [1] + length + [UInt8(rest)] + json) else { return }
+      do {
+        _ = try TraceReader(path: file.path)
+        Issue.record("accepted")
+      } catch let error as TraceError {
+        guard case .damaged = error else {
+          Issue.record("\(error)")
+          continue
+        }
+      }
+    }
+  }
+}

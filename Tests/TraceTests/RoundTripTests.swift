@@ -91,3 +91,17 @@ import Trace
       Instant(instructionCount: 1, addedTime: 9) < Instant(instructionCount: 1, addedTime: 9, sequence: 1))
   }
 }
+
+@Suite struct EventTextTests {
+  @Test func lines() {
+    let at = Instant(instructionCount: 12, addedTime: 5)
+    #expect(
+      TraceEvent(at, .portRead(port: 0x3FD, size: 1, value: 0x60, count: 9)).description
+        == "12+5 portRead port=0x3fd size=1 value=0x60 count=9")
+    #expect(
+      TraceEvent(at, .serialOutput(port: 0, bytes: Array("ok\n".utf8))).description
+        == "12+5 serialOutput port=0 bytes=\"ok\\n\"")
+    #expect(TraceEvent(at, .idleSkip(nanoseconds: .max)).json["nanoseconds"] == .unsigned(.max))
+    #expect(TraceEvent(at, .marker(.panic, text: "")).json["marker"] == .string("panic"))
+  }
+}
