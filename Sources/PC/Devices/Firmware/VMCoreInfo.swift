@@ -11,6 +11,11 @@ public final class VMCoreInfo {
     public let physicalAddress: UInt64
     /// Bytes, ELF note header included.
     public let size: UInt32
+
+    public init(physicalAddress: UInt64, size: UInt32) {
+      self.physicalAddress = physicalAddress
+      self.size = size
+    }
   }
 
   private let fwCfg: FWCfg
