@@ -72,3 +72,5 @@ wait "$recorder"
 check 'the echo guest got what was typed' grep -q 'off after 26 bytes' echo.console
 check 'it gets it again in the replay' timeout 20 "$INQUEST" replay echo.inq -serial file:echo.again
 check 'the replay says the same' same echo.console echo.again
+
+exit 0

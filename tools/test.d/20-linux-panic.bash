@@ -59,3 +59,5 @@ check 'another command: different' status 1 "$INQUEST" diff a.inq c.inq
 mkdir elsewhere
 cp a.inq elsewhere
 check 'a branch replays alone' timeout 120 "$INQUEST" replay elsewhere/a.inq
+
+exit 0

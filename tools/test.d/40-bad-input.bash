@@ -59,3 +59,5 @@ not_json() { printf 'hello\n{"execute":"qmp_capabilities"}\n' | timeout 5 socat 
 check 'QMP that is not JSON gets an error' not_json
 check 'and the machine is still there' "$qmp" qmp.sock query-status quit
 wait "$recorder"
+
+exit 0
