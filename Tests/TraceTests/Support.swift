@@ -12,7 +12,12 @@ final class ScratchFile {
 
   var bytes: [UInt8] {
     get { [UInt8](FileManager.default.contents(atPath: path) ?? Data()) }
-    set { _ = FileManager.default.createFile(atPath: path, contents: Data(newValue)) }
+    // Plain writing; Foundation's own way takes ten times as long.
+    set {
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+      precondition(write(descriptor, newValue, newValue.count) == newValue.count)
+      close(descriptor)
+    }
   }
 }
 
