@@ -21,7 +21,7 @@ public struct ACPIConfiguration {
   public var pvpanicPort: UInt16?
   public var hasFWCfg = true
   public var hasHPET = true
-  public var hasMouse = false
+  public var hasMouse = true
   public var hasVGA = false
 
   public init() {}

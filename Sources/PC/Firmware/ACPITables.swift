@@ -1,3 +1,5 @@
+import X86Core
+
 /// The board's ACPI tables (ACPI 6.5 chapter 5), laid out for one place in memory.
 public struct ACPITables {
   /// A table and where it belongs.
@@ -39,6 +41,11 @@ public struct ACPITables {
     tables.append(Placed(name: "FACS", address: facs, bytes: Self.facs))
     tables.append(
       Placed(name: "RSDP", address: MemoryMap.rsdp, bytes: Self.rsdp(rsdt: rsdtAddress, xsdt: xsdtAddress)))
+  }
+
+  /// Puts all tables where they belong, on power-on and on every reset.
+  public func write(to memory: GuestMemory) {
+    for table in tables { memory.write(table.address, table.bytes) }
   }
 
   /// Adds a system description table on the next 16-byte boundary.

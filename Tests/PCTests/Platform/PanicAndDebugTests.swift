@@ -31,3 +31,20 @@ struct PanicAndDebugTests {
     #expect(text == Array("ok".utf8))
   }
 }
+
+extension PanicAndDebugTests {
+  @Test func pvpanicPCI() throws {
+    let memory = MemoryBus()
+    let bus = PCIBus(ports: PortBus(), memory: memory)
+    let device = PVPanicPCI()
+    var seen: [UInt8] = []
+    device.onEvent = { seen.append($0) }
+    try bus.plug(device, slot: 4)
+    #expect(bus.readConfiguration(0x2000, size: 4) == 0x0011_1B36)
+    bus.writeConfiguration(0x2010, size: 4, value: 0xFEBF_0000)
+    bus.writeConfiguration(0x2004, size: 2, value: 2)
+    #expect(memory.read(0xFEBF_0000, size: 1) == 7)
+    memory.write(0xFEBF_0000, size: 1, value: 1)
+    #expect(seen == [1])
+  }
+}

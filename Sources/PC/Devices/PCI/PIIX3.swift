@@ -4,6 +4,8 @@ public final class PIIX3: PCIFunction {
   enum Register {
     /// PIRQRCA–PIRQRCD.
     static let pirqRoute = 0x60
+    /// DLC: delayed transactions and passive release, which systems switch on.
+    static let deterministicLatency = 0x82
   }
   enum Route {
     static let disabled: UInt8 = 0x80
@@ -24,6 +26,7 @@ public final class PIIX3: PCIFunction {
       set8(Register.pirqRoute + i, routes.map { $0[i] } ?? Route.disabled)
       allowWrites(Register.pirqRoute + i, mask: UInt16(Route.disabled | Route.irqMask))
     }
+    allowWrites(Register.deterministicLatency, mask: 0x000F)
     bus.onInterrupts = { [unowned self] levels in
       pirqLevels = levels
       drive()
