@@ -40,22 +40,24 @@ import Trace
     #expect(longest == events.count)
   }
 
-  @Test func flipOfEveryBit() throws {
-    let (bytes, events) = try Self.sample()
+  @Test func flipAtEveryByte() throws {
+    let (bytes, events) = try Self.sample(frames: 2)
     let file = ScratchFile()
     for offset in 0..<bytes.count {
-      for bit in 0..<8 {
+      for bit in [offset % 8, (offset + 3) % 8] {
         var flipped = bytes
         flipped[offset] ^= 1 << UInt8(bit)
         file.bytes = flipped
         do {
           let reader = try TraceReader(path: file.path)
-          let (some, _) = readIntact(reader)
-          #expect(events.starts(with: some), "wrong events after a flip at \(offset).\(bit)")
-          #expect(throws: TraceError.self, "flip at \(offset).\(bit) not found: \(reader.ending)") {
-            try reader.verify()
+          // Plain conditions: the macros' bookkeeping would be most of the test's time.
+          if !events.starts(with: readIntact(reader).0) {
+            Issue.record("wrong events after a flip at \(offset).\(bit)")
           }
-          #expect(!reader.isCutOff, "flip at \(offset).\(bit) taken for a cut")
+          if reader.isCutOff { Issue.record("flip at \(offset).\(bit) taken for a cut") }
+          var found = false
+          do { try reader.verify() } catch is TraceError { found = true }
+          if !found { Issue.record("flip at \(offset).\(bit) not found: \(reader.ending)") }
         } catch is TraceError {}
       }
     }
