@@ -29,7 +29,7 @@ let package = Package(
     .target(name: "X86Integer", dependencies: ["X86Core"], swiftSettings: processorSettings),
     .target(name: "X86Vector", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
     .target(name: "X86FPU", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
-    .target(name: "X86System", dependencies: ["X86Core"], swiftSettings: processorSettings),
+    .target(name: "X86System", dependencies: ["X86Core", "X86Decode"], swiftSettings: processorSettings),
     .target(
       name: "X86",
       dependencies: [
