@@ -1,3 +1,11 @@
+// For linking only: `squareRoot()` is the host's instruction, which IEEE 754 determines to the bit, but the compiler
+// leaves a reference to `sqrt` for negative operands, which never get there.
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 /// What the SSE operations need to know of their two element formats, binary32 and binary64.
 ///
 /// The predicates serve the fast paths; each is one or two integer operations.

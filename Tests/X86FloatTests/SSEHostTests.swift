@@ -85,7 +85,7 @@ struct SSEHostTests {
           operation: operation, control: control(&g), a: a, aHigh: random(type, &g, near: b), b: b,
           bHigh: random(type, &g, near: a)))
     }
-    return inputs
+    return thinnedInDebug(inputs)
   }
 
   /// Runs the cases on both sides and reports the first differences.
