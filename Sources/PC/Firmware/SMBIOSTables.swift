@@ -39,13 +39,13 @@ public struct SMBIOSTables {
     add(
       Kind.bios, [1, 2, 0x00, 0xF0, 3, 0] + [0x08, 0, 0, 0, 0, 0, 0, 0] + [0, 0x10, 0, 0, 0xFF, 0xFF],
       strings: [manufacturer, "1", "01/01/2026"])
-    // Manufacturer, product, version, no serial number, UUID "not present", woken by the power switch.
+    // Manufacturer, product, version, no serial number, no UUID set, woken by the power switch.
     add(
       Kind.system, [1, 2, 3, 0] + [UInt8](repeating: 0, count: 16) + [6, 0, 0],
       strings: [manufacturer, product, "1"])
-    // "Other" enclosure, all in safe states.
+    // "Other" enclosure, safe, without lock or guard.
     add(
-      Kind.enclosure, [1, 1, 0, 0, 0, 3, 3, 3, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0], strings: [manufacturer])
+      Kind.enclosure, [1, 1, 0, 0, 0, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0], strings: [manufacturer])
     add(Kind.end, [])
     structures = table.bytes
 

@@ -27,7 +27,7 @@ public struct BootState: Equatable, Codable {
   public var cs: Segment
   /// DS, ES, FS, GS and SS alike.
   public var data: Segment
-  /// TR must be usable for VM entry checks of some kernels; a busy 32- or 64-bit TSS at 0 of limit 0x67.
+  /// A busy TSS at 0; nothing uses it before the kernel loads its own.
   public var tr: Segment
 }
 
