@@ -36,6 +36,10 @@ public protocol CharacterBackend: AnyObject, Sendable {
   func attach(_ handlers: CharacterHandlers)
   /// Stops (`true`) or resumes taking input, so that a client cannot send faster than it is served.
   func pauseInput(_ paused: Bool)
+  /// Bytes written that the other end has not taken yet, as far as is known.
+  var backlog: Int { get }
+  /// Ends the connection now, with what is still to be written.
+  func cutOff()
   /// Ends the connection after what was written; a server then waits for the next client.
   func disconnect()
   /// Writes what is left (for a second at most), closes, removes sockets from the file system, restores the terminal.
@@ -47,6 +51,8 @@ extension CharacterBackend {
   public var acceptsInput: Bool { true }
   public func pauseInput(_ paused: Bool) {}
   public func disconnect() {}
+  public var backlog: Int { 0 }
+  public func cutOff() {}
 }
 
 /// What a back end does when the other end reads too slowly.

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import Synchronization
 
 /// A character device on file descriptors: stdio, files, FIFOs, pseudo terminals. One thread reads, one writes,
 /// because descriptors shared with other processes (a shell's terminal) must not be made nonblocking, and files
@@ -7,9 +8,11 @@ import NIOCore
 public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
   public let label: String
   public let filename: String
-  public let acceptsInput: Bool
+  /// Not of a regular file or a device such as /dev/null, and not after the end of the input.
+  public var acceptsInput: Bool { canTakeInput.withLock { $0 } }
   public let isTerminal: Bool
 
+  private let canTakeInput = LockedFlag()
   private let loop: any EventLoop
   private let slot = HandlerSlot()
   private let reader: DescriptorReader?
@@ -28,17 +31,26 @@ public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
     self.filename = filename
     self.loop = loop
     self.onClose = onClose
-    acceptsInput = input >= 0
     isTerminal = input >= 0 && isatty(input) == 1
+    var status = stat()
+    if input >= 0 && fstat(input, &status) == 0 {
+      let kind = status.st_mode & S_IFMT
+      let isLive = isTerminal || kind == S_IFIFO || kind == S_IFSOCK || input == output
+      canTakeInput.withLock { $0 = isLive }
+    }
     let slot = self.slot
     let box = UncheckedBox(slot)
+    let flag = canTakeInput
     reader =
       input < 0
       ? nil
       : DescriptorReader(
         input, owned: owned,
         received: { bytes in loop.execute { box.value.input(bytes) } },
-        ended: { loop.execute { box.value.close() } })
+        ended: {
+          flag.withLock { $0 = false }
+          loop.execute { box.value.close() }
+        })
     writer = output < 0 ? nil : DescriptorWriter(output, owned: owned && output != input, lossless: lossless)
     loop.execute { box.value.open() }
   }
@@ -133,6 +145,12 @@ public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
     reader?.close()
     onClose()
   }
+}
+
+/// A flag that several threads look at.
+final class LockedFlag: Sendable {
+  private let value = Mutex(false)
+  func withLock<Result>(_ body: (inout Bool) -> Result) -> Result { value.withLock { body(&$0) } }
 }
 
 /// Carries a value into closures whose confinement to one loop the compiler cannot see.

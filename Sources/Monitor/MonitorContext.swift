@@ -9,6 +9,8 @@ public struct MonitorIdentity: Sendable {
   public var package: String
   /// Formats of `dump-guest-memory` that the machine writes.
   public var dumpFormats = ["elf", "x-elf-gzip"]
+  /// A client that leaves half a mebibyte of answers unread for so long, in seconds, is cut off.
+  public var slowClientTimeout = 30
   /// `-machine`'s name.
   public var machineType = "pc"
   public init(version: String) { package = "Inquest \(version)" }

@@ -24,6 +24,9 @@ final class QMPSession: @unchecked Sendable {
   private var inputHasEnded = false
   /// Tells answers to the present client from those to one that has gone.
   private var generation: UInt64 = 0
+  /// Answers that may lie unread before further requests wait for the client to read.
+  private static let backlogLimit = 1 << 19
+  private var isStalled = false
   /// Requests that may wait before the client's input is paused; QEMU's number.
   private static let queueLimit = 8
 
@@ -69,6 +72,7 @@ final class QMPSession: @unchecked Sendable {
     parser = JSONParser()
     queue = []
     isBusy = false
+    isStalled = false
     isNegotiated = false
     allowsOOB = false
     inputHasEnded = false
@@ -91,9 +95,14 @@ final class QMPSession: @unchecked Sendable {
     if queue.count >= QMPSession.queueLimit { backend.pauseInput(true) }
   }
 
-  /// Takes requests until one has to wait for the machine.
+  /// Takes requests until one has to wait for the machine, or for the client to read.
   private func work() {
-    while !isBusy, !queue.isEmpty {
+    while !isBusy, !isStalled, !queue.isEmpty {
+      let backlog = backend.backlog
+      if backlog > QMPSession.backlogLimit {
+        isStalled = true
+        return waitForReader(backlog, polls: 0)
+      }
       let wasFull = queue.count >= QMPSession.queueLimit
       let request = queue.removeFirst()
       if wasFull && queue.count < QMPSession.queueLimit { backend.pauseInput(false) }
@@ -103,6 +112,25 @@ final class QMPSession: @unchecked Sendable {
       }
     }
     if inputHasEnded && !isBusy && queue.isEmpty { backend.disconnect() }
+  }
+
+  /// Looks every few milliseconds whether the client reads; cuts it off when it has not for too long.
+  private func waitForReader(_ backlog: Int, polls: Int) {
+    let generation = generation
+    loop.scheduleTask(in: .milliseconds(10)) {
+      guard generation == self.generation else { return }
+      let left = self.backend.backlog
+      if left <= QMPSession.backlogLimit {
+        self.isStalled = false
+        self.work()
+      } else if left < backlog {
+        self.waitForReader(left, polls: 0)
+      } else if polls >= self.context.identity.slowClientTimeout * 100 {
+        self.backend.cutOff()
+      } else {
+        self.waitForReader(backlog, polls: polls + 1)
+      }
+    }
   }
 
   private func answer(_ result: Result<JSONValue, ControlError>, id: JSONValue?) {

@@ -26,7 +26,6 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
     var inFlight = 0
     var flushIsScheduled = false
     var isCutOff = false
-    var dropped = 0
   }
   private let outbox = Mutex(Outbox())
 
@@ -154,12 +153,13 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
     if bytes.isEmpty { return }
     let (schedule, cutOff) = outbox.withLock { outbox -> (Bool, Bool) in
       guard outbox.isOpen, !outbox.isCutOff else { return (false, false) }
-      if outbox.bytes.count + outbox.inFlight + bytes.count > backlogLimit {
-        switch overflow {
-        case .drop:
-          outbox.dropped &+= bytes.count
-          return (false, false)
-        case .disconnect:
+      let backlog = outbox.bytes.count + outbox.inFlight
+      switch overflow {
+      case .drop:
+        if backlog + bytes.count > backlogLimit { return (false, false) }
+      case .disconnect:
+        // One answer may be longer than the limit; what counts is what lay there before.
+        if backlog > backlogLimit {
           outbox.isCutOff = true
           outbox.bytes = []
           return (false, true)
@@ -170,7 +170,7 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       outbox.flushIsScheduled = true
       return (true, false)
     }
-    if cutOff { loop.execute { self.client?.close(promise: nil) } }
+    if cutOff { self.cutOff() }
     if schedule { onLoop { $0.flush() } }
   }
 
@@ -180,6 +180,10 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       backend.applyPause()
     }
   }
+
+  public var backlog: Int { outbox.withLock { $0.bytes.count + $0.inFlight } }
+
+  public func cutOff() { loop.execute { self.client?.close(promise: nil) } }
 
   public func disconnect() {
     onLoop { backend in
@@ -249,7 +253,6 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       $0.isOpen = true
       $0.isCutOff = false
       $0.bytes = []
-      $0.dropped = 0
     }
     inputIsPaused = false
     slot.open()
