@@ -86,7 +86,7 @@ extension CPU {
     var flags = f.pointee.pageFlags[Int(offset >> 12)]
     if access.isWrite { flags = markWritten(offset) }
     let holdsCode = flags & (GuestMemory.PageFlags.code | GuestMemory.PageFlags.readOnly) != 0
-    if !access.isFetch && (!access.isImplicit || f.pointee.cpl != 3) {
+    if !access.isFetch && f.pointee.view != 3 && (!access.isImplicit || f.pointee.cpl != 3) {
       let view = access.isImplicit && f.pointee.view == 0 && f.pointee.cr4 & CR4.smap != 0 ? 2 : Int(f.pointee.view)
       let e = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
       let tag = linear & TLBEntry.pageMask

@@ -17,7 +17,7 @@ public enum Layout {
   public static let tlbTable = 0x1000
   /// Bytes of one view: its read and its write table.
   public static let tlbView = 0x2000
-  public static let tlbViews = 3
+  public static let tlbViews = 4
   /// Instruction TLBs: supervisor, user.
   public static let fetchTLB = tlb + tlbView * tlbViews
   /// Direct-mapped (tag, block) pairs for indirect jumps.
@@ -140,7 +140,8 @@ public struct CPUFields {
   public var cpl: UInt8 = 0
   /// What the decoder needs to know of the mode: `CodeMode.rawValue`.
   public var codeMode: UInt8 = 0
-  /// 0: supervisor that may touch user pages, 1: user, 2: supervisor kept off user pages by SMAP.
+  /// 0: supervisor that may touch user pages, 1: user, 2: supervisor kept off user pages by SMAP, 3: one whose TLBs
+  /// stay empty, so that every access is looked at (alignment checks, data breakpoints).
   public var view: UInt8 = 0
   public var a20Mask: UInt64 = .max
 
