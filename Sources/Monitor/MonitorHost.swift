@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import Session
@@ -21,6 +22,7 @@ public final class MonitorHost: @unchecked Sendable {
   private var stdioIsTaken = false
   private var monitorCount = 0
   private var mailbox: (any MachineMailbox)?
+  private var sessions: [QMPSession] = []
   private var isClosed = false
   /// Called before blocking for a client, with a line for the user.
   public var notice: (String) -> Void = { _ in }
@@ -188,6 +190,7 @@ public final class MonitorHost: @unchecked Sendable {
         human.append(HumanSession(backend: monitor.backend, context: context, mailbox: mailbox, loop: loop))
       }
     }
+    sessions = qmp
     let (sessions, people, context, loop) = (qmp, human, context, loop)
     mailbox.observe { event in
       context.observe(event)
@@ -205,8 +208,14 @@ public final class MonitorHost: @unchecked Sendable {
   public func close() {
     if isClosed { return }
     isClosed = true
-    // What the machine's thread has handed over so far is written before the connections end.
-    try? loop.submit {}.wait()
+    // A `quit` ends the machine before it is answered: answers under way get half a second.
+    let sessions = sessions
+    for _ in 0..<50 {
+      guard let isBusy = try? loop.submit({ sessions.contains { $0.awaitsMachine } }).wait(), isBusy else {
+        break
+      }
+      usleep(10_000)
+    }
     for backend in backends { backend.close() }
     TerminalMode.restore()
     try? group.syncShutdownGracefully()

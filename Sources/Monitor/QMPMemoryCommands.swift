@@ -4,13 +4,7 @@ import Session
 extension QMPCommand {
   /// Guest memory into files.
   static let memory: [QMPCommand] = [
-    local("query-dump", returns: QMPCommandTypes.dumpStatus) { context, _ in
-      let dump = context.dump
-      return [
-        "total": JSONValue(dump.total), "status": .string(dump.status.rawValue),
-        "completed": JSONValue(dump.completed),
-      ]
-    },
+    machine("query-dump", returns: QMPCommandTypes.dumpStatus) { dumpAnswer($0.context.dump) },
     local("query-dump-guest-memory-capability", returns: QMPCommandTypes.dumpCapability) { context, _ in
       ["formats": .array(context.identity.dumpFormats.map { .string($0) })]
     },
@@ -53,6 +47,13 @@ extension QMPCommand {
       return [:]
     },
   ]
+
+  static func dumpAnswer(_ dump: MonitorContext.Dump) -> JSONValue {
+    [
+      "total": JSONValue(dump.total), "status": .string(dump.status.rawValue),
+      "completed": JSONValue(dump.completed),
+    ]
+  }
 
   private static let savedRange = [
     QMPMember("val", .integer), QMPMember("size", .integer), QMPMember("filename", .string),

@@ -47,6 +47,9 @@ final class QMPSession: @unchecked Sendable {
         opened: { self.opened() }, input: { self.received($0) }, closed: { self.closed() }))
   }
 
+  /// Whether a client waits for the answer of the machine's thread. On the loop.
+  var awaitsMachine: Bool { isConnected && isBusy }
+
   /// Sends an event, if the client has negotiated. On the loop.
   func send(event: JSONValue) { if isConnected && isNegotiated { send(event) } }
 
@@ -214,9 +217,10 @@ final class QMPSession: @unchecked Sendable {
       if dump.status == .active {
         // The machine's thread is busy with it; these answers do not need that thread.
         if command.isRefusedDuringDump { throw MonitorContext.dumpInProgress }
-        if command.name == "query-status" {
-          answer(.success(QMPCommand.statusAnswer(dump.runState)), id: id)
-          return
+        switch command.name {
+        case "query-status": return answer(.success(QMPCommand.statusAnswer(dump.runState)), id: id)
+        case "query-dump": return answer(.success(QMPCommand.dumpAnswer(dump)), id: id)
+        default: break
         }
       }
       isBusy = true

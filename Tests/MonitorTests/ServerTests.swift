@@ -181,6 +181,27 @@ import Testing
     #expect(client.line()?.contains("paused") == true)
   }
 
+  @Test func quitIsAnsweredEvenIfTheHostClosesAtOnce() throws {
+    let setup = try Setup()
+    let client = try setup.ready()
+    let host = setup.host
+    let closed = DispatchSemaphore(value: 0)
+    setup.mailbox.onMachine {
+      $0.hasEnded = {
+        DispatchQueue.global().async {
+          host.close()
+          closed.signal()
+        }
+        usleep(50_000)
+      }
+    }
+    client.send("{\"execute\": \"quit\"}")
+    #expect(client.line()?.contains("host-qmp-quit") == true)
+    #expect(client.line() == "{\"return\": {}}")
+    #expect(client.line() == nil)
+    closed.wait()
+  }
+
   @Test func waitOnBlocksUntilAClientIsThere() throws {
     let scratch = Scratch()
     let host = MonitorHost(identity: MonitorIdentity(version: "0"))
