@@ -48,6 +48,8 @@ extension CPU {
     if (old ^ new) & (CR0.pg | CR0.wp | CR0.pe) != 0 {
       flushTLB()
       updateMode()
+    } else if (old ^ new) & CR0.am != 0 {
+      updateView()
     }
     return true
   }

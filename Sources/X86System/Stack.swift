@@ -1,32 +1,17 @@
 import X86Core
 
 extension CPU {
-  /// Which bits of RSP count as the stack pointer (SDM 1 6.2.3): all in 64-bit mode, else 32 or 16 by SS.B.
-  public var stackMask: UInt64 {
-    if is64Bit { return .max }
-    return ss.pointee.big ? 0xFFFF_FFFF : 0xFFFF
-  }
-
-  public var stackPointer: UInt64 { r64(GPR.rsp) & stackMask }
-
-  /// Sets the part of RSP that is the stack pointer.
-  public func setStackPointer(_ value: UInt64) {
-    if is64Bit {
-      setR64(GPR.rsp, value)
-    } else if ss.pointee.big {
-      setReg(GPR.rsp, UInt32(truncatingIfNeeded: value))
-    } else {
-      setReg(GPR.rsp, UInt16(truncatingIfNeeded: value))
-    }
-  }
+  /// The part of RSP that is the stack pointer.
+  var stackPointer: UInt64 { r64(GPR.rsp) & stackMask }
 
   /// Checked linear address of `size` bytes at stack offset `offset`. nil: #SS recorded.
   func stackAddress(_ offset: UInt64, size: Int, write: Bool) -> UInt64? {
-    checkedLinear(offset, segment: 2, base: segmentBase(2), size: size, write: write, legacy: !is64Bit)
+    checkedLinear(
+      offset, segment: 2, base: is64Bit ? 0 : segmentBase(2), size: size, write: write, legacy: !is64Bit)
   }
 
   /// Pushes 2, 4 or 8 bytes. RSP changes only on success. False: fault recorded.
-  public func push(_ value: UInt64, size: Int) -> Bool {
+  func push(_ value: UInt64, size: Int) -> Bool {
     let pointer = (r64(GPR.rsp) &- UInt64(size)) & stackMask
     guard let linear = stackAddress(pointer, size: size, write: true) else { return false }
     if alignmentFaults(linear, size) { return false }
@@ -36,14 +21,14 @@ extension CPU {
   }
 
   /// Pops 2, 4 or 8 bytes, zero-extended. nil: fault recorded, RSP unchanged.
-  public func pop(size: Int) -> UInt64? {
+  func pop(size: Int) -> UInt64? {
     guard let value = peek(0, size: size) else { return nil }
     setStackPointer(stackPointer &+ UInt64(size))
     return value
   }
 
   /// Reads the stack `distance` bytes above the stack pointer, without popping. nil: fault recorded.
-  public func peek(_ distance: Int, size: Int) -> UInt64? {
+  func peek(_ distance: Int, size: Int) -> UInt64? {
     let pointer = (r64(GPR.rsp) &+ UInt64(truncatingIfNeeded: distance)) & stackMask
     guard let linear = stackAddress(pointer, size: size, write: false) else { return nil }
     if alignmentFaults(linear, size) { return nil }
