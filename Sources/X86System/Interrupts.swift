@@ -49,6 +49,8 @@ extension CPU {
       case (.doubleFault, .contributory), (.doubleFault, .pageFault), (.doubleFault, .doubleFault):
         return false
       case (.contributory, .contributory), (.pageFault, .contributory), (.pageFault, .pageFault):
+        // CR2 tells of the last page fault: kernels recognise a stack overflow by it.
+        if second == Vector.pf { f.pointee.cr2 = f.pointee.faultAddress }
         vector = Vector.df
         errorCode = 0
       default:
