@@ -164,6 +164,8 @@ public struct CPUFields {
   public var tr = TableRegister()
 
   // SSE and x87.
+  /// CR0.EM, CR0.TS or not CR4.OSFXSR: SSE instructions fault. `updateMode` works it out.
+  public var sseBlocked: Bool = false
   public var mxcsr: UInt32 = 0x1F80
   public var x87Control: UInt16 = 0x37F
   /// Status word without TOP, which is `x87Top`.

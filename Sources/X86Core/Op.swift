@@ -92,8 +92,8 @@ public struct OpRef {
 public enum ExitSlot {
   /// u32: what the low half of the fetch key was when the link across pages was made.
   public static let key = 8
-  /// u8: 1 when the link may be followed without a look at the key (same page).
-  public static let samePage = 12
+  /// u8: how the block cache may link it.
+  public static let kind = 12
   /// Header of the successor; the sentinel when not linked.
   public static let successor = 16
   public static let targetRIP = 24

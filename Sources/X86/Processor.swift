@@ -1,0 +1,257 @@
+import X86Core
+import X86Decode
+import X86System
+
+/// One x86 processor: state, decoded blocks, and the driver that runs them.
+///
+/// The driver executes whole blocks while the budget covers them, and single instructions up to the budget's exact end.
+/// Interrupts, faults and everything that a handler cannot do for itself come back here.
+public final class Processor {
+  public enum Stop: Equatable {
+    /// The instruction count has reached the limit.
+    case limit
+    /// Somebody asked for attention: a device changed, time was added, a stop was requested.
+    case attention
+    /// HLT or MWAIT, and no interrupt that would end it is pending.
+    case halted
+    /// A triple fault.
+    case shutdown
+  }
+
+  public let cpu: CPU
+  public let model: ProcessorModel
+  private let memory: GuestMemory
+  private let cache: BlockCache
+  private let allocation: UnsafeMutableRawPointer
+  /// The world. Held here so that the raw pointer in the state stays good.
+  public let seams: ProcessorSeams
+  /// In HLT or MWAIT.
+  public var isHalted = false
+
+  /// - Parameter seams: the world; its `codeWritten` and `flushBlocks` must end here (see `ProcessorWorld`).
+  public init(memory: GuestMemory, seams: ProcessorSeams, model: ProcessorModel = .default) {
+    let size = Layout.size + MSRStoreSize.bytes
+    allocation = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 4096)
+    allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+    cpu = CPU(allocation)
+    self.memory = memory
+    self.seams = seams
+    self.model = model
+    (allocation + Layout.fields).initializeMemory(as: CPUFields.self, to: CPUFields())
+    let f = cpu.f
+    f.pointee.seams = Unmanaged.passUnretained(seams).toOpaque()
+    f.pointee.ramBase = memory.base
+    f.pointee.pageFlags = memory.pageFlags
+    f.pointee.ramSize = memory.size
+    f.pointee.ramLowSize = memory.lowSize
+    cpu.resetState(model)
+    cache = BlockCache(cpu: cpu, memory: memory, features: model.decoder)
+    f.pointee.sentinel = UInt(bitPattern: cache.sentinel)
+    cpu.clearTLBs()
+    cpu.clearJumpCache()
+    cpu.updateMode()
+    memory.onCodePageWrite = { [unowned self] physical, count in self.codeWritten(physical, count) }
+  }
+
+  deinit { allocation.deallocate() }
+
+  public var instructionCount: UInt64 { cpu.instructionCount }
+  public var decodedBlocks: Int { cache.decodedBlocks }
+
+  /// Power-up or INIT state; the instruction count goes on.
+  public func reset() {
+    cpu.resetState(model)
+    isHalted = false
+    cpu.flushTLB()
+    cpu.updateMode()
+  }
+
+  /// After state was set from outside (loader, checkpoint, debugger).
+  public func stateChanged() {
+    cpu.flushTLB()
+    cpu.updateMode()
+  }
+
+  /// Bytes of RAM that may hold decoded code have changed.
+  public func codeWritten(_ physical: UInt64, _ count: Int) {
+    cache.invalidate(physical: physical, count: count)
+    cpu.f.pointee.attention = true
+  }
+  public func flushBlocks() { cache.flush() }
+
+  /// Asks the driver to come back to its caller at the next boundary.
+  public func requestAttention() { cpu.f.pointee.attention = true }
+
+  /// The INTR line.
+  public func setInterruptPending(_ pending: Bool) {
+    cpu.f.pointee.interruptPending = pending
+    if pending { cpu.f.pointee.attention = true }
+  }
+  public func requestNMI() {
+    cpu.f.pointee.nmiPending = true
+    cpu.f.pointee.attention = true
+  }
+
+  /// Called with each interrupt that is delivered from outside: vector, whether it is an NMI.
+  public var onInterrupt: ((UInt8, Bool) -> Void)?
+
+  // MARK: Running
+
+  /// Runs until the instruction count is `limit` (at most 2^31 away), or something else stops it first.
+  public func run(until limit: UInt64) -> Stop {
+    let f = cpu.f
+    let count = cpu.instructionCount
+    f.pointee.countLimit = Int64(bitPattern: limit)
+    f.pointee.exitLeft = Int(truncatingIfNeeded: Int64(bitPattern: limit &- count))
+    f.pointee.attention = false
+    var slotEpoch = cache.epoch
+    f.pointee.exitSlot = 0
+
+    while true {
+      if f.pointee.attention { return .attention }
+      if f.pointee.exitLeft <= 0 { return .limit }
+      if f.pointee.interruptPending || f.pointee.nmiPending {
+        f.pointee.exitSlot = 0
+        if !takeInterrupt() { return .shutdown }
+        if f.pointee.exitLeft <= 0 { return .limit }
+      }
+      if isHalted { return .halted }
+      let singleStep = f.pointee.systemFlags & RFLAGS.tf != 0
+
+      guard let block = currentBlock(step: false) else {
+        f.pointee.exitSlot = 0
+        if !deliverFault() { return .shutdown }
+        continue
+      }
+      if f.pointee.exitSlot != 0 {
+        if slotEpoch == cache.epoch, let slot = UnsafeMutableRawPointer(bitPattern: f.pointee.exitSlot) {
+          cache.link(slot, to: block)
+        }
+        f.pointee.exitSlot = 0
+      }
+
+      let left = f.pointee.exitLeft
+      let length = block.load(as: Int.self)
+      let inShadow = cpu.f.pointee.shadowCount == Int64(bitPattern: cpu.instructionCount)
+      if _fastPath(length <= left && !singleStep && !inShadow) {
+        slotEpoch = cache.epoch
+        dispatch(allocation, block + Op.stride, left &- length)
+      } else {
+        guard let step = currentBlock(step: true) else {
+          if !deliverFault() { return .shutdown }
+          continue
+        }
+        dispatch(allocation, step + Op.stride, left &- 1)
+        f.pointee.exitSlot = 0
+      }
+
+      switch f.pointee.exitReason {
+      case .resume: break
+      case .link: continue
+      case .fault:
+        if !deliverFault() { return .shutdown }
+        continue
+      case .trap:
+        if !deliverTrap() { return .shutdown }
+        continue
+      case .halt:
+        isHalted = true
+      case .shutdown:
+        return .shutdown
+      }
+      f.pointee.exitSlot = 0
+      if singleStep && f.pointee.shadowCount != Int64(bitPattern: cpu.instructionCount) {
+        f.pointee.dr6 |= DR6.bs
+        cpu.fault(Vector.db)
+        if !deliverTrap() { return .shutdown }
+      }
+    }
+  }
+
+  /// The block at RIP, from the fetch TLB and the cache. nil: a fault is recorded.
+  @inline(__always)
+  private func currentBlock(step: Bool) -> UnsafeRawPointer? {
+    let f = cpu.f
+    let rip = f.pointee.rip
+    var linear = rip
+    if f.pointee.codeMode & CodeMode.bits64 != 0 {
+      if !cpu.isCanonical(rip) {
+        cpu.fault(Vector.gp, code: 0)
+        return nil
+      }
+    } else {
+      if rip > UInt64(cpu.cs.pointee.limit) {
+        cpu.fault(Vector.gp, code: 0)
+        return nil
+      }
+      linear = (rip &+ cpu.segmentBase(1)) & 0xFFFF_FFFF
+    }
+    let user = f.pointee.cpl == 3
+    let e = allocation
+      + (Layout.fetchTLB &+ (user ? Layout.tlbTable : 0) &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
+    let physical: UInt64
+    if e.load(as: UInt64.self) == linear & TLBEntry.pageMask {
+      physical = linear &+ e.load(fromByteOffset: 8, as: UInt64.self)
+    } else {
+      guard let page = translateFetch(linear, user: user) else { return nil }
+      physical = page
+      e.storeBytes(of: linear & TLBEntry.pageMask, as: UInt64.self)
+      e.storeBytes(of: physical &- linear, toByteOffset: 8, as: UInt64.self)
+    }
+    guard let host = cpu.hostPointer(physical) else {
+      // Code outside RAM: all bytes read as FF, which is no instruction.
+      cpu.fault(Vector.ud)
+      return nil
+    }
+    guard let block = cache.block(physical: physical, rip: rip, linear: linear, host: host, step: step) else {
+      return nil
+    }
+    if !step && block.load(fromByteOffset: 27, as: UInt8.self) == 0 {
+      let key = Int64(bitPattern: rip) < 0 ? f.pointee.fetchKeyHigh : f.pointee.fetchKeyLow
+      let entry = allocation + (Layout.jumpCache &+ Int(truncatingIfNeeded: JumpCache.index(rip) &* 16))
+      entry.storeBytes(of: key, as: UInt64.self)
+      entry.storeBytes(of: UInt(bitPattern: block), toByteOffset: 8, as: UInt.self)
+    }
+    return block
+  }
+
+  private func translateFetch(_ linear: UInt64, user: Bool) -> UInt64? {
+    let f = cpu.f
+    guard f.pointee.cr0 & CR0.pg != 0 else { return linear & 0xFFFF_FFFF & f.pointee.a20Mask }
+    guard let page = cpu.walk(linear, Access(Access.fetch | (user ? Access.user : 0))) else { return nil }
+    if !page.isGlobal && Int64(bitPattern: linear) < 0 { f.pointee.upperHalfNotGlobal = true }
+    return page.physicalAddress & f.pointee.a20Mask
+  }
+
+  // MARK: Events
+
+  /// Delivers the recorded fault. Each delivery counts one instruction.
+  private func deliverFault() -> Bool {
+    let f = cpu.f
+    f.pointee.exitLeft &-= 1
+    return cpu.deliver(
+      f.pointee.faultVector, errorCode: f.pointee.faultHasCode ? f.pointee.faultCode : nil, kind: f.pointee.faultKind)
+  }
+  private func deliverTrap() -> Bool { deliverFault() }
+
+  /// Takes an NMI or an interrupt if the processor lets it. False: shutdown.
+  private func takeInterrupt() -> Bool {
+    let f = cpu.f
+    let inShadow = f.pointee.shadowCount == Int64(bitPattern: cpu.instructionCount)
+    if f.pointee.nmiPending && !f.pointee.nmiBlocked && !(inShadow && f.pointee.shadowIsStack) {
+      f.pointee.nmiPending = false
+      isHalted = false
+      onInterrupt?(2, true)
+      f.pointee.exitLeft &-= 1
+      return cpu.deliver(Vector.nmi, errorCode: nil, kind: FaultKind.external)
+    }
+    if f.pointee.interruptPending && f.pointee.systemFlags & RFLAGS.if != 0 && !inShadow {
+      guard let vector = seams.acknowledgeInterrupt() else { return true }
+      isHalted = false
+      onInterrupt?(vector, false)
+      f.pointee.exitLeft &-= 1
+      return cpu.deliver(vector, errorCode: nil, kind: FaultKind.external)
+    }
+    return true
+  }
+}
