@@ -230,6 +230,9 @@ struct ModelTests {
     #expect(m.cpu.writeMSR(MSR.mtrrDefType, 0xC06))
     #expect(m.cpu.readMSR(MSR.mtrrDefType) == 0xC06)
     #expect(!m.cpu.writeMSR(MSR.efer, 1 << 12))
+    m.cpu.setFirmwareMTRRs()
+    #expect(m.cpu.readMSR(0x26F) == 0x0505_0505_0505_0505)
+    #expect(m.cpu.readMSR(0x201) == 0xFF_C000_0800)
   }
 
   @Test("the state survives a round trip through JSON")
