@@ -30,7 +30,7 @@ public final class Processor {
 
   /// - Parameter seams: the world; its `codeWritten` and `flushBlocks` must end here (see `ProcessorWorld`).
   public init(memory: GuestMemory, seams: ProcessorSeams, model: ProcessorModel = .default) {
-    let size = Layout.size + MSRStoreSize.bytes
+    let size = Layout.size
     allocation = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 4096)
     allocation.initializeMemory(as: UInt8.self, repeating: 0, count: size)
     cpu = CPU(allocation)
@@ -110,6 +110,13 @@ public final class Processor {
     while true {
       if f.pointee.attention { return .attention }
       if f.pointee.exitLeft <= 0 { return .limit }
+      if f.pointee.singleStepPending {
+        f.pointee.singleStepPending = false
+        f.pointee.dr6 |= DR6.bs
+        cpu.fault(Vector.db)
+        if !deliverTrap() { return .shutdown }
+        continue
+      }
       if f.pointee.interruptPending || f.pointee.nmiPending {
         f.pointee.exitSlot = 0
         if !takeInterrupt() { return .shutdown }
@@ -160,10 +167,9 @@ public final class Processor {
         return .shutdown
       }
       f.pointee.exitSlot = 0
+      // Not at once: a stop that the instruction asked for comes before its own trap.
       if singleStep && f.pointee.shadowCount != Int64(bitPattern: cpu.instructionCount) {
-        f.pointee.dr6 |= DR6.bs
-        cpu.fault(Vector.db)
-        if !deliverTrap() { return .shutdown }
+        f.pointee.singleStepPending = true
       }
     }
   }

@@ -124,6 +124,8 @@ public struct CPUFields {
   public var nmiPending: Bool = false
   /// Between an NMI's delivery and the next IRET.
   public var nmiBlocked: Bool = false
+  /// The single-step trap of the instruction before is still to be delivered.
+  public var singleStepPending: Bool = false
   public var faultHasCode: Bool = false
   public var faultVector: UInt8 = 0
   /// Fault is INT n / INT3 / INTO / INT1: gate DPL is checked, and so on. See X86System.

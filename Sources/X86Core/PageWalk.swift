@@ -78,7 +78,7 @@ extension CPU {
         reserved = ~physicalMask & 0x000F_FFFF_FFFF_F000
         if !long { reserved |= 0x7FF0_0000_0000_0000 }
         if !nxe { reserved |= PTE.noExecute }
-        if isLast && shift > 12 { reserved |= (1 << shift) - 1 & ~0x1FFF }
+        if isLast && shift > 12 { reserved |= ((1 << shift) - 1) & ~0x1FFF }
         if !isLast && entry & PTE.large != 0 && shift > 21 { reserved |= PTE.large }
       } else if isLast && shift == 22 {
         // PSE-36 with 40 physical bits: 13–20 hold the upper address bits, 21 is reserved (SDM 3A table 4-4).
