@@ -27,7 +27,7 @@ let package = Package(
     .target(name: "X86Float", swiftSettings: processorSettings),
     .target(name: "X86Core", swiftSettings: processorSettings),
     .target(name: "X86Integer", dependencies: ["X86Core"], swiftSettings: processorSettings),
-    .target(name: "X86Vector", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
+    .target(name: "X86Vector", dependencies: ["X86Core", "X86Decode", "X86Float"], swiftSettings: processorSettings),
     .target(name: "X86FPU", dependencies: ["X86Core", "X86Float"], swiftSettings: processorSettings),
     .target(name: "X86System", dependencies: ["X86Core", "X86Decode"], swiftSettings: processorSettings),
     .target(
@@ -46,7 +46,7 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: settings),
-    .target(name: "CoreDump", dependencies: ["Session", "CZlib"], swiftSettings: settings),
+    .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [

@@ -8,6 +8,11 @@ public struct ProcessorState: Codable, Equatable {
   public struct Segment: Codable, Equatable {
     public var base: UInt64
     public var register: SegmentRegister
+
+    public init(base: UInt64, register: SegmentRegister) {
+      self.base = base
+      self.register = register
+    }
   }
 
   /// RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8–R15.
