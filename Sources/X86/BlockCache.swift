@@ -138,7 +138,8 @@ final class BlockCache {
     var open = true  // whether the block's end can be reached
     var secondPhysical: UInt64 = 0
 
-    while open && count < (step ? 1 : Self.maximumInstructions) {
+    var previousOperation: UnsafeMutableRawPointer?  // the instruction before, when it goes on to this one
+    while open && count < (step ? 1 : Self.maximumInstructions) && flags & Flags.crossing == 0 {
       let at = rip &+ UInt64(bytes)
       var status = decode(
         (host + bytes).assumingMemoryBound(to: UInt8.self), available: min(room - bytes, 15), codeSize: codeSize,
@@ -181,20 +182,22 @@ final class BlockCache {
       lowered.op.place = UInt8(place)
       lowered.op.after = UInt8(count)  // position for now; turned around below
       let op = first + place * Op.stride
-      if flags & Flags.crossing != 0 && place == 1 {
-        // Room for the second page's address: slot 3 of the block; the operation and its slot stay at 1 and 2.
-      }
       switch lowered.flow {
       case .next:
         op.storeBytes(of: lowered.op, as: Op.self)
         place += 1
+        previousOperation = op
+        continue
       case .cut:
         op.storeBytes(of: lowered.op, as: Op.self)
         place += 1
-        open = true
         placeExit(first, &place, to: nextRIP, linear: linear, rip: rip, count: count, ownSlot: true)
         open = false
       case .conditional:
+        if i.operation == .jcc, let previous = previousOperation {
+          let fused = fusedHandler(previous.load(as: UInt.self), condition: i.condition)
+          if fused != 0 { previous.storeBytes(of: fused, as: UInt.self) }
+        }
         op.storeBytes(of: lowered.op, as: Op.self)
         place += 1
         placeExit(first, &place, to: target, linear: linear, rip: rip, count: count, ownSlot: false)
@@ -216,7 +219,7 @@ final class BlockCache {
         place += 1
         open = false
       }
-      if flags & Flags.crossing != 0 { break }
+      previousOperation = nil
     }
     if open {
       let nextRIP = rip &+ UInt64(bytes)
