@@ -6,6 +6,19 @@ public enum TLBEntry {
   public static let pageMask: UInt64 = ~0xFFF
 }
 
+/// What a look into a TLB gave. Not an optional: a handler tests the tag and nothing else.
+public struct TLBLookup {
+  public let isHit: Bool
+  @usableFromInline let address: UInt
+  @inlinable @inline(__always) init(isHit: Bool, address: UInt) {
+    self.isHit = isHit
+    self.address = address
+  }
+  /// Valid when it is a hit.
+  @inlinable @inline(__always)
+  public var host: UnsafeMutableRawPointer { UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
+}
+
 /// How an operand's linear address is computed from an operation.
 public protocol AddressForm {
   static func linear(_ cpu: CPU, _ op: OpRef) -> UInt64
@@ -46,31 +59,36 @@ extension CPU {
     p + (f.pointee.viewOffset &+ table &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
   }
 
-  /// Host address for reading `size` bytes when the TLB has it, else nil. Never nil without reason: misses, page
-  /// crossings and devices take the slow way.
+  /// Looks up `size` bytes for reading. Misses, page crossings and devices take the slow way.
   @inlinable @inline(__always)
-  public func readHit(_ linear: UInt64, _ size: Int) -> UnsafeMutableRawPointer? {
-    let e = entry(linear, 0)
-    if _slowPath(
-      e.load(as: UInt64.self) != (linear &+ UInt64(truncatingIfNeeded: size &- 1)) & TLBEntry.pageMask)
-    {
-      return nil
-    }
-    return UnsafeMutableRawPointer(
-      bitPattern: UInt(truncatingIfNeeded: linear &+ e.load(fromByteOffset: 8, as: UInt64.self)))
-  }
+  public func lookUpRead(_ linear: UInt64, _ size: Int) -> TLBLookup { lookUp(linear, size, 0) }
 
   /// Likewise for writing (and for reading what is then written).
   @inlinable @inline(__always)
+  public func lookUpWrite(_ linear: UInt64, _ size: Int) -> TLBLookup { lookUp(linear, size, Layout.tlbTable) }
+
+  @inlinable @inline(__always)
+  func lookUp(_ linear: UInt64, _ size: Int, _ table: Int) -> TLBLookup {
+    let e = entry(linear, table)
+    return TLBLookup(
+      isHit: _fastPath(
+        e.load(as: UInt64.self) == (linear &+ UInt64(truncatingIfNeeded: size &- 1)) & TLBEntry.pageMask),
+      address: UInt(truncatingIfNeeded: linear &+ e.load(fromByteOffset: 8, as: UInt64.self)))
+  }
+
+  /// Host address for reading `size` bytes when the TLB has it, else nil: for code that is not hot enough to mind the
+  /// second test that an optional brings.
+  @inlinable @inline(__always)
+  public func readHit(_ linear: UInt64, _ size: Int) -> UnsafeMutableRawPointer? {
+    let found = lookUpRead(linear, size)
+    return found.isHit ? found.host : nil
+  }
+
+  /// Likewise for writing.
+  @inlinable @inline(__always)
   public func writeHit(_ linear: UInt64, _ size: Int) -> UnsafeMutableRawPointer? {
-    let e = entry(linear, Layout.tlbTable)
-    if _slowPath(
-      e.load(as: UInt64.self) != (linear &+ UInt64(truncatingIfNeeded: size &- 1)) & TLBEntry.pageMask)
-    {
-      return nil
-    }
-    return UnsafeMutableRawPointer(
-      bitPattern: UInt(truncatingIfNeeded: linear &+ e.load(fromByteOffset: 8, as: UInt64.self)))
+    let found = lookUpWrite(linear, size)
+    return found.isHit ? found.host : nil
   }
 
   /// Linear address of an operation's memory operand, whatever its form.

@@ -54,7 +54,9 @@ func jumpFar(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
 @inline(__always)
 func pushFast(_ c: CPU, _ value: UInt64) -> Bool {
   let sp = c.r64(GPR.rsp) &- 8
-  guard let host = c.writeHit(sp, 8) else { return false }
+  let found = c.lookUpWrite(sp, 8)
+  guard found.isHit else { return false }
+  let host = found.host
   host.storeBytes(of: value, as: UInt64.self)
   c.setR64(GPR.rsp, sp)
   return true
@@ -147,7 +149,9 @@ func callIndirect64(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ le
   if _slowPath(e.load(as: UInt64.self) != key || block.load(fromByteOffset: 8, as: UInt64.self) != rip || rest < 0) {
     return callIndirectSlow(cpu, op, rip, left)
   }
-  guard let host = c.writeHit(sp, 8) else { return callIndirectSlow(cpu, op, rip, left) }
+  let found = c.lookUpWrite(sp, 8)
+  guard found.isHit else { return callIndirectSlow(cpu, op, rip, left) }
+  let host = found.host
   host.storeBytes(of: op.load(fromByteOffset: Op.stride &+ ExitSlot.targetRIP, as: UInt64.self), as: UInt64.self)
   c.setR64(GPR.rsp, sp)
   dispatch(cpu, block + Op.stride, rest)
@@ -184,7 +188,9 @@ func callDirectAnySize(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _
 func return64(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
   let c = CPU(cpu)
   let sp = c.r64(GPR.rsp)
-  guard let host = c.readHit(sp, 8) else { return returnSlow(cpu, op, left) }
+  let found = c.lookUpRead(sp, 8)
+  guard found.isHit else { return returnSlow(cpu, op, left) }
+  let host = found.host
   let rip = host.loadUnaligned(as: UInt64.self)
   let key = Int64(bitPattern: rip) < 0 ? c.f.pointee.fetchKeyHigh : c.f.pointee.fetchKeyLow
   let e = cpu + (Layout.jumpCache &+ Int(truncatingIfNeeded: JumpCache.index(rip) &* 16))
@@ -245,7 +251,9 @@ func pushMemory(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: 
 func popRegister64(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
   let c = CPU(cpu)
   let sp = c.r64(GPR.rsp)
-  guard let host = c.readHit(sp, 8) else { return popRegisterSlow(cpu, op, left) }
+  let found = c.lookUpRead(sp, 8)
+  guard found.isHit else { return popRegisterSlow(cpu, op, left) }
+  let host = found.host
   c.setR64(GPR.rsp, sp &+ 8)
   c.setR64(OpRef(op).s, host.loadUnaligned(as: UInt64.self))
   next(cpu, op, left)
@@ -282,7 +290,9 @@ func popMemory(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: I
 func leave64(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
   let c = CPU(cpu)
   let sp = c.r64(GPR.rbp)
-  guard let host = c.readHit(sp, 8) else { return leaveFrame(cpu, op, left) }
+  let found = c.lookUpRead(sp, 8)
+  guard found.isHit else { return leaveFrame(cpu, op, left) }
+  let host = found.host
   c.setR64(GPR.rsp, sp &+ 8)
   c.setR64(GPR.rbp, host.loadUnaligned(as: UInt64.self))
   next(cpu, op, left)

@@ -46,9 +46,11 @@ func fromMemory<O: BinaryOperation, T: Width, F: AddressForm>(
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.readHit(F.linear(c, o), MemoryLayout<T>.size) else {
+  let found = c.lookUpRead(F.linear(c, o), MemoryLayout<T>.size)
+  guard found.isHit else {
     return fromMemorySlow(O.self, T.self, cpu, op, left)
   }
+  let host = found.host
   let r = O.apply(c, T.get(c, o.d), host.loadUnaligned(as: T.self))
   if O.writes { T.set(c, o.d, r) }
   next(cpu, op, left)
@@ -75,14 +77,18 @@ func toMemory<O: BinaryOperation, T: Width, F: AddressForm, S: Source>(
   let o = OpRef(op)
   let linear = F.linear(c, o)
   if O.writes {
-    guard let host = c.writeHit(linear, MemoryLayout<T>.size) else {
+    let found = c.lookUpWrite(linear, MemoryLayout<T>.size)
+    guard found.isHit else {
       return toMemorySlow(O.self, T.self, S.self, cpu, op, left)
     }
+    let host = found.host
     host.storeBytes(of: O.apply(c, host.loadUnaligned(as: T.self), S.value(c, o, T.self)), as: T.self)
   } else {
-    guard let host = c.readHit(linear, MemoryLayout<T>.size) else {
+    let found = c.lookUpRead(linear, MemoryLayout<T>.size)
+    guard found.isHit else {
       return toMemorySlow(O.self, T.self, S.self, cpu, op, left)
     }
+    let host = found.host
     _ = O.apply(c, host.loadUnaligned(as: T.self), S.value(c, o, T.self))
   }
   next(cpu, op, left)

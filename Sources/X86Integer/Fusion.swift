@@ -106,9 +106,11 @@ func memoryAndJump<O: FusedOperation, T: Width, F: AddressForm, S: Source, C: Fu
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.readHit(F.linear(c, o), MemoryLayout<T>.size) else {
+  let found = c.lookUpRead(F.linear(c, o), MemoryLayout<T>.size)
+  guard found.isHit else {
     return toMemorySlow(O.self, T.self, S.self, cpu, op, left)
   }
+  let host = found.host
   let a = host.loadUnaligned(as: T.self)
   let b = S.value(c, o, T.self)
   let r = O.apply(c, a, b)
@@ -121,9 +123,11 @@ func registerMemoryAndJump<O: FusedOperation, T: Width, F: AddressForm, C: Fused
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.readHit(F.linear(c, o), MemoryLayout<T>.size) else {
+  let found = c.lookUpRead(F.linear(c, o), MemoryLayout<T>.size)
+  guard found.isHit else {
     return fromMemorySlow(O.self, T.self, cpu, op, left)
   }
+  let host = found.host
   let a = T.get(c, o.d)
   let b = host.loadUnaligned(as: T.self)
   let r = O.apply(c, a, b)

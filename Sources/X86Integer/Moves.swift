@@ -8,9 +8,11 @@ func load<T: Width, F: AddressForm>(
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.readHit(F.linear(c, o), MemoryLayout<T>.size) else {
+  let found = c.lookUpRead(F.linear(c, o), MemoryLayout<T>.size)
+  guard found.isHit else {
     return loadSlow(T.self, cpu, op, left)
   }
+  let host = found.host
   T.set(c, o.d, host.loadUnaligned(as: T.self))
   next(cpu, op, left)
 }
@@ -29,9 +31,11 @@ func store<T: Width, F: AddressForm, S: Source>(
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.writeHit(F.linear(c, o), MemoryLayout<T>.size) else {
+  let found = c.lookUpWrite(F.linear(c, o), MemoryLayout<T>.size)
+  guard found.isHit else {
     return storeSlow(T.self, S.self, cpu, op, left)
   }
+  let host = found.host
   host.storeBytes(of: S.value(c, o, T.self), as: T.self)
   next(cpu, op, left)
 }
@@ -109,9 +113,11 @@ func widenMemory<From: Width, To: Width, E: Signedness, F: AddressForm>(
 ) {
   let c = CPU(cpu)
   let o = OpRef(op)
-  guard let host = c.readHit(F.linear(c, o), MemoryLayout<From>.size) else {
+  let found = c.lookUpRead(F.linear(c, o), MemoryLayout<From>.size)
+  guard found.isHit else {
     return widenMemorySlow(From.self, To.self, E.self, cpu, op, left)
   }
+  let host = found.host
   To.set(c, o.d, E.extend(host.loadUnaligned(as: From.self), To.self))
   next(cpu, op, left)
 }
