@@ -99,8 +99,8 @@ public struct CPUFields {
   public var flagResult: UInt64 = 1
   public var flagOperand: UInt64 = 0
   public var flagKind: UInt64 = 0
-  /// Byte offset of the current view's data TLBs from the allocation's start.
-  public var viewOffset: Int = Layout.tlb
+  /// Where the current view's data TLBs begin.
+  public var viewBase = UnsafeMutableRawPointer(bitPattern: 16)!
   /// What jump-cache entries (and, 32 bits of it, far links) of the lower, upper canonical half must match:
   /// generation, privilege, mode.
   public var fetchKeyLow: UInt64 = 0

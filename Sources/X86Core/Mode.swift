@@ -28,7 +28,7 @@ extension CPU {
       view = 2
     }
     f.pointee.view = view
-    f.pointee.viewOffset = Layout.tlb &+ Int(view) &* Layout.tlbView
+    f.pointee.viewBase = p + (Layout.tlb &+ Int(view) &* Layout.tlbView)
     updateKeys()
   }
 

@@ -21,6 +21,8 @@ open class ProcessorSeams {
   /// MSRs that belong to the local APIC (1B, 6E0, 800–8FF). nil is #GP.
   open func readAPICMSR(_ index: UInt32) -> UInt64? { nil }
   open func writeAPICMSR(_ index: UInt32, _ value: UInt64) -> Bool { false }
+  /// IA32_TSC has moved against virtual time: TSC deadlines count from this offset on.
+  open func timeStampOffsetChanged(_ offset: UInt64) {}
   /// Fresh 64 bits for RDRAND and RDSEED, from the run's one entropy stream.
   open func drawEntropy() -> UInt64 { 0 }
   /// Blocks decoded from this physical range are stale from now on. Implemented by the processor.

@@ -51,6 +51,10 @@ extension CPU {
     (instructionCount &<< f.pointee.timeShift) &+ f.pointee.addedTime
   }
 
-  /// Adds virtual time that passes without instructions; the instruction must end with `.resume`.
-  public func addTime(_ nanoseconds: UInt64) { f.pointee.addedTime &+= nanoseconds }
+  /// Adds virtual time that passes without instructions; the instruction must end with `.resume`. Asks for attention: the
+  /// next deadline comes after fewer instructions.
+  public func addTime(_ nanoseconds: UInt64) {
+    f.pointee.addedTime &+= nanoseconds
+    f.pointee.attention = true
+  }
 }
