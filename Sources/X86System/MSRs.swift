@@ -191,6 +191,7 @@ extension CPU {
   /// A write of the TSC or of TSC_ADJUST moves both (SDM 3B 17.17.3).
   private func adjustTSC(by delta: UInt64) {
     f.pointee.tscOffset &+= delta
+    seams.timeStampOffsetChanged(f.pointee.tscOffset)
     setMSRWord(MSRStore.tscAdjust, msrWord(MSRStore.tscAdjust) &+ delta)
   }
 

@@ -22,6 +22,9 @@ public struct MachineConfiguration: Codable, Equatable, Sendable {
   public var seed: UInt64 = 0
   /// Delays interrupts by amounts drawn from the seed.
   public var chaos = false
+  /// Chaos begins at power-on, not with the first interrupt of code in ring 3. Kernels may then panic falsely about their
+  /// timers.
+  public var chaosFromPowerOn = false
 
   public struct PVPanicOptions: Codable, Equatable, Sendable {
     public var port: UInt16 = 0x505
@@ -55,6 +58,12 @@ public protocol MachineWorld: AnyObject {
   func didInterrupt(vector: UInt8, isNMI: Bool)
   /// A byte left a serial port (0 is COM1) or a debug console (0x100 + index).
   func didTransmit(port: Int, byte: UInt8)
+  /// Chaos holds an interrupt back for so long. A witness.
+  func didDelayInterrupt(nanoseconds: UInt64)
+}
+
+extension MachineWorld {
+  public func didDelayInterrupt(nanoseconds: UInt64) {}
 }
 
 /// Why `Machine.run` came back.

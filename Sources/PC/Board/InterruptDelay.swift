@@ -1,0 +1,77 @@
+/// Chaos: holds back the processor's interrupt line, as real hardware might, so that rare orders of events become
+/// common.
+///
+/// Each run draws a scale from the powers of two between 1 µs and about 1 s, because some races need a long starvation
+/// and others a short delay in a narrow window. An interrupt that is raised then waits for a time drawn evenly below the
+/// scale. After a delay of d nothing is delayed for 4 d, so that at most a fifth of the time is spent so.
+final class InterruptDelay {
+  struct State: Codable, Equatable {
+    var stream: RandomStream
+    /// Nanoseconds.
+    var scale: UInt64
+    var hasStarted: Bool
+    /// The line is held back until then.
+    var heldUntil: UInt64?
+    /// No delay begins before.
+    var nextAllowed: UInt64
+  }
+
+  private(set) var state: State
+  private let timers: TimerQueue
+  private var timer: DeviceTimer!
+  /// The time of holding back is over.
+  var onRelease: (() -> Void)?
+  /// An amount was drawn, in nanoseconds.
+  var onDelay: ((UInt64) -> Void)?
+
+  /// - Parameter startsAtOnce: not only with the first interrupt of code in ring 3.
+  init(seed: UInt64, timers: TimerQueue, startsAtOnce: Bool) {
+    state = Self.initial(seed: seed)
+    state.hasStarted = startsAtOnce
+    self.timers = timers
+    timer = timers.makeTimer("chaos") { [unowned self] in
+      state.heldUntil = nil
+      onRelease?()
+    }
+  }
+
+  private static func initial(seed: UInt64) -> State {
+    var stream = RandomStream(seed: seed, purpose: .chaos)
+    let scale: UInt64 = 1000 << stream.next(below: 21)
+    return State(stream: stream, scale: scale, hasStarted: false, heldUntil: nil, nextAllowed: 0)
+  }
+
+  /// Draws anew from another seed; what is held back stays so.
+  func reseed(_ seed: UInt64) {
+    let fresh = Self.initial(seed: seed)
+    state.stream = fresh.stream
+    state.scale = fresh.scale
+  }
+
+  /// What is held back is let go, as at a reset.
+  func release() {
+    state.heldUntil = nil
+    timer.cancel()
+  }
+
+  func restore(_ state: State) {
+    self.state = state
+    if let until = state.heldUntil { timer.arm(at: until) } else { timer.cancel() }
+  }
+
+  /// The interrupt line was raised. - Returns: whether it is held back.
+  func raised(inRing3: Bool) -> Bool {
+    if state.heldUntil != nil { return true }
+    if inRing3 { state.hasStarted = true }
+    let now = timers.virtualTime
+    guard state.hasStarted, now >= state.nextAllowed else { return false }
+    let delay = state.stream.next(below: state.scale)
+    onDelay?(delay)
+    guard delay > 0 else { return false }
+    state.heldUntil = now &+ delay
+    state.nextAllowed = now &+ 5 &* delay
+    timer.arm(at: now &+ delay)
+    return true
+  }
+  var isHolding: Bool { state.heldUntil != nil }
+}

@@ -1,0 +1,32 @@
+import X86
+
+/// What people and programs outside do to the machine. To be called between runs, on the machine's thread.
+extension Machine {
+  /// Whether a byte for this serial port (0 is COM1) would be taken now.
+  public func canReceiveSerial(_ port: Int) -> Bool {
+    board.serialPorts.indices.contains(port) && board.serialPorts[port].canReceive
+  }
+
+  /// Bytes arrive at a serial port.
+  /// - Returns: how many of them there was room for.
+  public func serialInput(port: Int, bytes: some Sequence<UInt8>) -> Int {
+    guard board.serialPorts.indices.contains(port) else { return 0 }
+    var count = 0
+    for byte in bytes {
+      guard board.serialPorts[port].receive(byte) else { break }
+      count += 1
+    }
+    return count
+  }
+
+  /// QMP's `system_powerdown`.
+  public func pressPowerButton() { board.powerManagement.pressPowerButton() }
+
+  /// A pulse at LINT1 of the local APIC, as QMP's `inject-nmi`. The guest's LINT1 entry decides what comes of it, and bit 7
+  /// of port 70 can hold it off.
+  public func injectNMI() {
+    guard !board.rtc.isNMIDisabled else { return }
+    board.apic.setInput(LocalAPIC.lint1, level: true)
+    board.apic.setInput(LocalAPIC.lint1, level: false)
+  }
+}

@@ -1,0 +1,222 @@
+import Synchronization
+import X86
+import X86Core
+import X86System
+
+/// A PC with one processor: a pure function of its configuration, its images and the inputs that it is given.
+///
+/// Instants: timers that are due at a place of the run fire on arrival there, before inputs are applied at that place.
+/// The one exception is a stop that the guest asked for (panic, power off, reset, debug exit): it comes before everything
+/// that is pending, and what is due fires when `run` is called again.
+public final class Machine: TimeSource {
+  public let configuration: MachineConfiguration
+  public let images: MachineImages
+  /// Not kept alive by the machine.
+  public unowned let world: MachineWorld
+  public let memory: GuestMemory
+  public let processor: Processor
+  let board: Board
+  let delay: InterruptDelay?
+  var entropy: RandomStream
+  /// For the order in which processors take turns.
+  var scheduling: RandomStream
+
+  /// What the guest asked for within the instruction that just ran; the first counts.
+  var pendingStop: MachineStop?
+  /// Set from any thread.
+  let stopFlag = Atomic<Bool>(false)
+  /// State is being put back: lines that move mean nothing.
+  var isRestoring = false
+
+  /// Room for input has come up at a serial port (0 is COM1). Called on the machine's thread.
+  public var onSerialReady: ((_ port: Int) -> Void)?
+
+  /// Builds and switches on a machine.
+  /// - Throws: `MachineError`, `LoaderError` or `BusOverlap`, each with a description for people.
+  public init(configuration: MachineConfiguration, images: MachineImages, world: MachineWorld) throws {
+    guard configuration.memorySize >= 1 << 20, configuration.memorySize % GuestMemory.pageSize == 0 else {
+      throw MachineError.memorySize(configuration.memorySize)
+    }
+    guard configuration.timeShift <= 10 else { throw MachineError.timeShift(configuration.timeShift) }
+    guard (0...Board.serialPlaces.count).contains(configuration.serialPorts) else {
+      throw MachineError.serialPorts(configuration.serialPorts)
+    }
+    guard let memory = GuestMemory(size: configuration.memorySize) else {
+      throw MachineError.memoryUnavailable(configuration.memorySize)
+    }
+    self.configuration = configuration
+    self.images = images
+    self.world = world
+    self.memory = memory
+    let clock = BoardClock()
+    board = try Board(configuration, memory: memory, timeSource: clock)
+    let seams = BoardSeams(board: board)
+    processor = Processor(memory: memory, seams: seams)
+    processor.cpu.f.pointee.timeShift = configuration.timeShift
+    clock.processor = processor
+    entropy = RandomStream(seed: configuration.seed, purpose: .entropy)
+    scheduling = RandomStream(seed: configuration.seed, purpose: .scheduling)
+    delay =
+      configuration.chaos
+      ? InterruptDelay(
+        seed: configuration.seed, timers: board.timers, startsAtOnce: configuration.chaosFromPowerOn) : nil
+    self.clock = clock
+    seams.connect(machine: self, processor: processor)
+    connect()
+    try powerOn()
+  }
+
+  private let clock: BoardClock
+
+  // MARK: Time
+
+  public var instructionCount: UInt64 { processor.instructionCount }
+  /// Nanoseconds since power-on.
+  public var virtualTime: UInt64 { processor.cpu.virtualTime }
+  /// Nanoseconds of virtual time that did not come from instructions: idle time skipped, and what slow instructions cost.
+  public var addedTime: UInt64 { processor.cpu.f.pointee.addedTime }
+
+  // MARK: Wiring
+
+  private func connect() {
+    board.timers.onChange = { [unowned self] in processor.requestAttention() }
+    board.apic.onOutputChange = { [unowned self] in interruptLineChanged() }
+    board.apic.onInit = { [unowned self] in processor.reset() }
+    processor.onInterrupt = { [unowned self] vector, isNMI in world.didInterrupt(vector: vector, isNMI: isNMI) }
+    delay?.onDelay = { [unowned self] in world.didDelayInterrupt(nanoseconds: $0) }
+    delay?.onRelease = { [unowned self] in processor.setInterruptPending(board.apic.interruptPending) }
+
+    let setA20: (Bool) -> Void = { [unowned self] isOpen in
+      processor.cpu.f.pointee.a20Mask = isOpen ? .max : ~(1 << 20)
+      processor.stateChanged()
+    }
+    board.keyboardController.onA20 = setA20
+    board.portA.onA20 = setA20
+    let reset: () -> Void = { [unowned self] in stop(.resetRequested) }
+    board.keyboardController.onReset = reset
+    board.portA.onReset = reset
+    board.resetControl.onReset = reset
+    board.powerManagement.onSleep = { [unowned self] _ in stop(.powerOff) }
+
+    board.pvpanic?.onEvent = { [unowned self] in stop(.panicEvent($0)) }
+    board.pvpanicPCI?.onEvent = { [unowned self] in stop(.panicEvent($0)) }
+    board.debugExit?.onExit = { [unowned self] in stop(.debugExit($0)) }
+    for (index, port) in board.serialPorts.enumerated() {
+      port.onTransmit = { [unowned self] in world.didTransmit(port: index, byte: $0) }
+      port.onReadyToReceive = { [unowned self] in onSerialReady?(index) }
+    }
+    for (index, console) in board.debugConsoles.enumerated() {
+      console.onTransmit = { [unowned self] in world.didTransmit(port: 0x100 + index, byte: $0) }
+    }
+  }
+
+  /// The guest wants something from outside; the run stops behind this instruction.
+  private func stop(_ reason: MachineStop) {
+    if pendingStop == nil { pendingStop = reason }
+    processor.requestAttention()
+  }
+
+  /// The local APIC's INTR or NMI has changed.
+  private func interruptLineChanged() {
+    guard !isRestoring else { return }
+    if board.apic.pendingNMI {
+      processor.requestNMI()
+      board.apic.acknowledgeNMI()
+    }
+    let pending = board.apic.interruptPending
+    let wasPending = processor.cpu.f.pointee.interruptPending
+    if pending, !wasPending, let delay, delay.raised(inRing3: processor.cpu.f.pointee.cpl == 3) { return }
+    processor.setInterruptPending(pending)
+  }
+
+  // MARK: Entropy
+
+  func drawEntropy() -> UInt64 { entropy.next() }
+
+  /// Entropy, chaos and scheduling go on from another seed, as in a branch.
+  public func reseed(_ seed: UInt64) {
+    entropy = RandomStream(seed: seed, purpose: .entropy)
+    scheduling = RandomStream(seed: seed, purpose: .scheduling)
+    delay?.reseed(seed)
+  }
+
+  // MARK: Power and reset
+
+  private func powerOn() throws {
+    processor.reset()
+    try start()
+  }
+
+  /// The reset line: devices and processor as at power-on, RAM as it is but for what firmware and loader place there anew.
+  /// Time goes on.
+  public func reset() throws {
+    pendingStop = nil
+    delay?.release()
+    board.reset()
+    processor.reset()
+    processor.setInterruptPending(false)
+    processor.cpu.f.pointee.a20Mask = .max
+    try start()
+    processor.requestAttention()
+  }
+
+  /// What firmware and loader do before the guest's first instruction.
+  private func start() throws {
+    guard let kernel = images.kernel else { throw MachineError.noKernel }
+    let tables = ACPITables(acpi, memoryMap: board.memoryMap)
+    tables?.write(to: memory)
+    SMBIOSTables().write(to: memory)
+    let state = try KernelLoader.load(
+      kernel: kernel, initrds: images.initrds.map { BootModule(bytes: $0.bytes, commandLine: $0.name) },
+      commandLine: configuration.commandLine, memory: memory, memoryMap: board.memoryMap,
+      rsdp: tables?.rsdpAddress ?? 0, randomSeed: entropy.bytes(32))
+    processor.cpu.setBootState(state)
+    processor.cpu.setFirmwareMTRRs()
+    processor.stateChanged()
+    board.apic.tscOffset = processor.cpu.f.pointee.tscOffset
+    setUpVirtualWire()
+  }
+
+  private var acpi: ACPIConfiguration {
+    var acpi = board.acpiConfiguration
+    acpi.pvpanicPort = configuration.pvpanic?.port
+    return acpi
+  }
+
+  /// The local APIC as firmware leaves it: on, LINT0 to the 8259s, LINT1 to NMI (MultiProcessor Specification 3.6.2.2).
+  private func setUpVirtualWire() {
+    board.apic.writeMemory(offset: 0xF0, size: 4, value: 0x1FF)
+    board.apic.writeMemory(offset: 0x350, size: 4, value: 0x8700)
+    board.apic.writeMemory(offset: 0x360, size: 4, value: 0x8400)
+  }
+}
+
+/// The board's clock. Made before the processor, which is made of the board.
+private final class BoardClock: TimeSource {
+  weak var processor: Processor?
+  var virtualTime: UInt64 { processor?.cpu.virtualTime ?? 0 }
+}
+
+/// A configuration that cannot be built.
+public enum MachineError: Error, Equatable, CustomStringConvertible {
+  case memorySize(UInt64)
+  case memoryUnavailable(UInt64)
+  case timeShift(UInt64)
+  case serialPorts(Int)
+  case portRange(String, UInt16, UInt16)
+  case noKernel
+
+  public var description: String {
+    switch self {
+    case .memorySize(let size):
+      return "memory of \(size) bytes: at least 1 MiB and a multiple of 4096 is needed (-m)"
+    case .memoryUnavailable(let size):
+      return "the host has no room for \(size >> 20) MiB of guest memory; give the machine less with -m"
+    case .timeShift(let shift): return "-icount shift=\(shift): 0 to 10 are possible"
+    case .serialPorts(let count): return "\(count) serial ports: at most 4 are possible"
+    case .portRange(let name, let first, let count):
+      return "\(name): \(count) ports from 0x\(String(first, radix: 16)) on are not in the I/O space"
+    case .noKernel: return "there is nothing to start; name a kernel with -kernel"
+    }
+  }
+}
