@@ -55,6 +55,13 @@ func rdpid(_ cpu: CPU, _ op: OpRef) -> Outcome {
   return .next
 }
 
+/// RDRAND and RDSEED: CF tells that there was a number, which there always is (SDM 2B).
+func readRandom(_ cpu: CPU, _ op: OpRef) -> Outcome {
+  cpu.setRegister(op.s, size: UInt8(op.operandSize), cpu.seams.drawEntropy())
+  cpu.setStatusFlags(RFLAGS.cf)
+  return .next
+}
+
 /// RDPMC: there are no counters.
 func rdpmc(_ cpu: CPU, _ op: OpRef) -> Outcome { outcome(cpu.fault(Vector.gp, code: 0)) }
 

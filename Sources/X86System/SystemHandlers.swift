@@ -72,6 +72,7 @@ public func systemHandler(for instruction: Instruction) -> Handler? {
   case .rdtsc: return { slow($0, $1, $2, rdtsc) }
   case .rdtscp: return { slow($0, $1, $2, rdtscp) }
   case .rdpid: return { slow($0, $1, $2, rdpid) }
+  case .rdrand, .rdseed: return { slow($0, $1, $2, readRandom) }
   case .rdpmc: return { slow($0, $1, $2, rdpmc) }
   case .rdmsr: return { slow($0, $1, $2, rdmsr) }
   case .wrmsr: return { slow($0, $1, $2, wrmsr) }
