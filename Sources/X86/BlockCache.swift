@@ -35,6 +35,14 @@ final class BlockCache {
   private let features: CPUFeatures
   private var instruction = Instruction()
 
+  /// Where a crossing block keeps the second page's physical address: behind the most that one instruction needs, which
+  /// is a conditional jump with two exits.
+  private static let crossingPlace = 4
+
+  /// Where a crossing block keeps the physical address of its second page: behind at most an operation, its exit slot and
+  /// the way on.
+  private static let secondPageSlot = 4
+
   enum Flags {
     static let step: UInt8 = 1
     /// The one instruction reaches into the next page.
@@ -95,7 +103,7 @@ final class BlockCache {
         if h.load(fromByteOffset: 27, as: UInt8.self) & Flags.crossing != 0 {
           // What the second page maps to may have changed.
           guard let second = secondPage(linear) else { return nil }
-          if second.physical != h.load(fromByteOffset: Op.stride * 3, as: UInt64.self) { break }
+          if second.physical != h.load(fromByteOffset: Op.stride * Self.crossingPlace, as: UInt64.self) { break }
         }
         return h
       }
@@ -227,13 +235,12 @@ final class BlockCache {
       placeExit(first, &place, to: wrapped, linear: linear, rip: rip, count: count, ownSlot: true)
     }
     if flags & Flags.crossing != 0 {
-      place = max(place, 3)
-      (first + 3 * Op.stride).storeBytes(of: secondPhysical, as: UInt64.self)
-      place = max(place, 3) + 1
+      (first + Self.crossingPlace * Op.stride).storeBytes(of: secondPhysical, as: UInt64.self)
+      place = Self.crossingPlace + 1
     }
 
     // `after`: instructions behind an operation.
-    for k in 1..<place where !(flags & Flags.crossing != 0 && k == 3) {
+    for k in 1..<place where !(flags & Flags.crossing != 0 && k == Self.crossingPlace) {
       let slot = first + k * Op.stride + 15
       let position = slot.load(as: UInt8.self)
       slot.storeBytes(of: UInt8(count) &- position, as: UInt8.self)
