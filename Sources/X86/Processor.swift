@@ -95,6 +95,9 @@ public final class Processor {
   /// Called with each interrupt that is delivered from outside: vector, whether it is an NMI.
   public var onInterrupt: ((UInt8, Bool) -> Void)?
 
+  /// Called before each fault and trap is delivered: vector, error code (0 when it has none). RIP is the return address.
+  public var onException: ((UInt8, UInt32) -> Void)?
+
   // MARK: Running
 
   /// Runs until the instruction count is `limit` (at most 2^31 away), or something else stops it first.
@@ -235,6 +238,7 @@ public final class Processor {
   private func deliverFault() -> Bool {
     let f = cpu.f
     f.pointee.exitLeft &-= 1
+    onException?(f.pointee.faultVector, f.pointee.faultCode)
     return cpu.deliver(
       f.pointee.faultVector, errorCode: f.pointee.faultHasCode ? f.pointee.faultCode : nil, kind: f.pointee.faultKind)
   }
