@@ -146,6 +146,8 @@ public struct CPUFields {
   /// stay empty, so that every access is looked at (alignment checks, data breakpoints).
   public var view: UInt8 = 0
   public var a20Mask: UInt64 = .max
+  /// Code has run in ring 3 since the last reset.
+  public var enteredUserMode: Bool = false
 
   public var cr0: UInt64 = 0
   public var cr2: UInt64 = 0

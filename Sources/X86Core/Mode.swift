@@ -23,6 +23,7 @@ extension CPU {
     let f = f
     var view: UInt8 = 0
     if f.pointee.cpl == 3 {
+      f.pointee.enteredUserMode = true
       view = f.pointee.systemFlags & RFLAGS.ac != 0 && f.pointee.cr0 & CR0.am != 0 ? 3 : 1
     } else if f.pointee.cr4 & CR4.smap != 0 && f.pointee.systemFlags & RFLAGS.ac == 0 {
       view = 2

@@ -46,6 +46,7 @@ extension CPU {
     f.pointee.dr6 = DR6.fixed
     f.pointee.dr7 = 0x400
     f.pointee.cpl = 0
+    f.pointee.enteredUserMode = false
     f.pointee.nmiPending = false
     f.pointee.nmiBlocked = false
     f.pointee.shadowCount = -1

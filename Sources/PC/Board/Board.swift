@@ -115,7 +115,9 @@ final class Board {
 
   private func mapPorts(_ configuration: MachineConfiguration) throws {
     func map(_ first: UInt16, _ count: UInt16, _ device: PortDevice, _ name: String) throws {
-      guard count > 0, first <= UInt16.max - (count - 1) else { throw MachineError.portRange(name, first, count) }
+      guard count > 0, first <= UInt16.max - (count - 1) else {
+        throw MachineError.portRange(name, first, count)
+      }
       try ports.map(first...(first + count - 1), to: device, name: name)
     }
     try map(0x20, 2, pic.master, "8259")

@@ -9,7 +9,6 @@ final class InterruptDelay {
     var stream: RandomStream
     /// Nanoseconds.
     var scale: UInt64
-    var hasStarted: Bool
     /// The line is held back until then.
     var heldUntil: UInt64?
     /// No delay begins before.
@@ -18,16 +17,17 @@ final class InterruptDelay {
 
   private(set) var state: State
   private let timers: TimerQueue
+  private let startsAtOnce: Bool
   private var timer: DeviceTimer!
   /// The time of holding back is over.
   var onRelease: (() -> Void)?
   /// An amount was drawn, in nanoseconds.
   var onDelay: ((UInt64) -> Void)?
 
-  /// - Parameter startsAtOnce: not only with the first interrupt of code in ring 3.
+  /// - Parameter startsAtOnce: not only once code has run in ring 3.
   init(seed: UInt64, timers: TimerQueue, startsAtOnce: Bool) {
     state = Self.initial(seed: seed)
-    state.hasStarted = startsAtOnce
+    self.startsAtOnce = startsAtOnce
     self.timers = timers
     timer = timers.makeTimer("chaos") { [unowned self] in
       state.heldUntil = nil
@@ -38,7 +38,7 @@ final class InterruptDelay {
   private static func initial(seed: UInt64) -> State {
     var stream = RandomStream(seed: seed, purpose: .chaos)
     let scale: UInt64 = 1000 << stream.next(below: 21)
-    return State(stream: stream, scale: scale, hasStarted: false, heldUntil: nil, nextAllowed: 0)
+    return State(stream: stream, scale: scale, heldUntil: nil, nextAllowed: 0)
   }
 
   /// Draws anew from another seed; what is held back stays so.
@@ -59,12 +59,13 @@ final class InterruptDelay {
     if let until = state.heldUntil { timer.arm(at: until) } else { timer.cancel() }
   }
 
-  /// The interrupt line was raised. - Returns: whether it is held back.
-  func raised(inRing3: Bool) -> Bool {
+  /// The interrupt line was raised.
+  /// - Parameter userMode: code has run in ring 3.
+  /// - Returns: whether it is held back.
+  func raised(userMode: Bool) -> Bool {
     if state.heldUntil != nil { return true }
-    if inRing3 { state.hasStarted = true }
     let now = timers.virtualTime
-    guard state.hasStarted, now >= state.nextAllowed else { return false }
+    guard userMode || startsAtOnce, now >= state.nextAllowed else { return false }
     let delay = state.stream.next(below: state.scale)
     onDelay?(delay)
     guard delay > 0 else { return false }
@@ -73,5 +74,6 @@ final class InterruptDelay {
     timer.arm(at: now &+ delay)
     return true
   }
+
   var isHolding: Bool { state.heldUntil != nil }
 }

@@ -82,7 +82,8 @@ public final class Machine: TimeSource {
     board.timers.onChange = { [unowned self] in processor.requestAttention() }
     board.apic.onOutputChange = { [unowned self] in interruptLineChanged() }
     board.apic.onInit = { [unowned self] in processor.reset() }
-    processor.onInterrupt = { [unowned self] vector, isNMI in world.didInterrupt(vector: vector, isNMI: isNMI) }
+    processor.onInterrupt = { [unowned self] vector, isNMI in world.didInterrupt(vector: vector, isNMI: isNMI)
+    }
     delay?.onDelay = { [unowned self] in world.didDelayInterrupt(nanoseconds: $0) }
     delay?.onRelease = { [unowned self] in processor.setInterruptPending(board.apic.interruptPending) }
 
@@ -125,7 +126,9 @@ public final class Machine: TimeSource {
     }
     let pending = board.apic.interruptPending
     let wasPending = processor.cpu.f.pointee.interruptPending
-    if pending, !wasPending, let delay, delay.raised(inRing3: processor.cpu.f.pointee.cpl == 3) { return }
+    if pending, !wasPending, let delay, delay.raised(userMode: processor.cpu.f.pointee.enteredUserMode) {
+      return
+    }
     processor.setInterruptPending(pending)
   }
 

@@ -22,7 +22,7 @@ public struct MachineConfiguration: Codable, Equatable, Sendable {
   public var seed: UInt64 = 0
   /// Delays interrupts by amounts drawn from the seed.
   public var chaos = false
-  /// Chaos begins at power-on, not with the first interrupt of code in ring 3. Kernels may then panic falsely about their
+  /// Chaos begins at power-on, not with the first instruction in ring 3. Kernels may then panic falsely about their
   /// timers.
   public var chaosFromPowerOn = false
 

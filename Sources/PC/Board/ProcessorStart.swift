@@ -21,7 +21,8 @@ extension CPU {
     f.pointee.idtr.limit = 0
     for i: UInt8 in 0..<6 {
       let from = i == 1 ? state.cs : state.data
-      segment(i).pointee = SegmentRegister(selector: from.selector, attributes: from.attributes, limit: from.limit)
+      segment(i).pointee = SegmentRegister(
+        selector: from.selector, attributes: from.attributes, limit: from.limit)
       setSegmentBase(i, from.base)
     }
     f.pointee.tr.selector = state.tr.selector
