@@ -20,6 +20,7 @@ struct VectorEntries {
     addShifts()
     addWidenings()
     addFloat()
+    addSpecial()
   }
 
   private mutating func addLogic() {

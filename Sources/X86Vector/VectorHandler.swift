@@ -8,6 +8,7 @@ struct VectorTables {
   let mmx = MMXHandlers()
   let conversions = ConversionHandlers()
   let state = StateHandlers()
+  let extendedState = ExtendedStateHandlers()
   let shifts = ImmediateShiftHandlers()
   let signs = SignHandlers()
   static let shared = VectorTables()
@@ -82,6 +83,11 @@ private func chooseHandler(_ i: Instruction, _ op: inout Op) -> UInt? {
   case .stmxcsr: return t.state.stmxcsr
   case .fxsave: return t.state.fxsave
   case .fxrstor: return t.state.fxrstor
+  case .xsave, .xsaveopt: return t.extendedState.xsave
+  case .xsavec: return t.extendedState.xsavec
+  case .xsaves: return t.extendedState.xsaves
+  case .xrstor: return t.extendedState.xrstor
+  case .xrstors: return t.extendedState.xrstors
   case .emms: return t.mmx.emms
   default: return form(t.entries[i.operation], i)
   }
@@ -114,7 +120,8 @@ private func immediateShift(_ t: ImmediateShiftHandlers, _ i: Instruction) -> Im
 
 /// An instruction with an MMX operand.
 private func chooseMMX(_ t: VectorTables, _ i: Instruction, _ op: inout Op) -> UInt? {
-  if i.operands.0 == .qd || i.operands.1 == .qd { op.size = 4 | (op.size & Op.memory) }
+  // 32 bits of memory for the low unpacks, 64 for the others.
+  op.size = (i.operands.1 == .qd ? 4 : 8) | (op.size & Op.memory)
   switch i.operation {
   case .movd, .movq, .movntq:
     // MOVD and MOVQ with a general operand, by the operand's kind.
@@ -125,12 +132,8 @@ private func chooseMMX(_ t: VectorTables, _ i: Instruction, _ op: inout Op) -> U
     case (.ed, .pq), (.eq, .pq):
       op.size = (i.operands.0 == .ed ? 4 : 8) | (op.size & Op.memory)
       return i.isMemory ? t.mmx.store : t.mmx.toGeneral
-    case (.pq, _):
-      op.size = 8 | (op.size & Op.memory)
-      return t.mmx.load
-    default:
-      op.size = 8 | (op.size & Op.memory)
-      return t.mmx.store
+    case (.pq, _): return t.mmx.load
+    default: return t.mmx.store
     }
   case .pinsrw: return t.mmx.pinsrw
   case .pextrw: return t.mmx.pextrw
@@ -148,8 +151,6 @@ private func chooseMMX(_ t: VectorTables, _ i: Instruction, _ op: inout Op) -> U
     return t.moves.maskedStoreMMX
   default:
     if let shift = immediateShift(t.shifts, i) { return shift.mmx }
-    // 32 bits of memory for the low unpacks, 64 for the others.
-    if i.operands.1 == .qq { op.size = 8 | (op.size & Op.memory) }
     return t.entries[i.operation].mmx
   }
 }
