@@ -7,8 +7,8 @@ import X86Core
 /// A process that writes dumps should ignore SIGXFSZ and SIGPIPE, so that a limit on file sizes and a reader that went
 /// away are errors like a full disk.
 public enum CoreWriter {
-  /// Of the realistic levels the fastest, and hardly larger: a Linux guest's 256 MiB, of which two thirds are zeros,
-  /// take 0.9 s of processor time and 37.9 MB at level 1, 2.3 s and 36.5 MB at level 6.
+  /// The fastest, and hardly larger: 256 MiB of a Linux guest take 1.0 s of processor time and 37.9 MB at level 1,
+  /// 2.4 s and 36.5 MB at level 6 (docs/core-dumps.md).
   public static let defaultLevel: Int32 = 1
 
   /// Writes a dump to a file, which replaces an existing one when it is complete. The file has mode 0600.

@@ -44,7 +44,8 @@ struct VMCoreInfoTests {
     memory.write(0x11_0000, Array("OSRELEASE=x\n".utf8))  // no PAGESIZE
     memory.write(0x12_0000, whole.prefix(4) + [0xFF, 0xFF, 0xFF, 0x7F] + whole.dropFirst(8))  // too large
     memory.write(0x13_0000, Array(whole.prefix(20)))  // cut off
-    memory.write((2 << 20) - 4096, whole.prefix(4) + [0, 0xF0, 0, 0] + whole.dropFirst(8))  // past the end of RAM
+    // Past the end of RAM.
+    memory.write((2 << 20) - 4096, whole.prefix(4) + [0, 0xF0, 0, 0] + whole.dropFirst(8))
     #expect(VMCoreInfoScanner.find(in: memory) == nil)
   }
 
