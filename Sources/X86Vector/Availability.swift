@@ -36,10 +36,11 @@ extension CPU {
     return hasNoPendingX87Exception()
   }
 
-  /// An unmasked x87 exception waits for the next x87 or MMX instruction (SDM 1 8.7): the status word's ES.
+  /// An unmasked x87 exception waits for the next x87 or MMX instruction (SDM 1 8.7): the status word's ES. Without
+  /// CR0.NE it would be an interrupt of a line that the board does not have.
   @inline(never)
   func hasNoPendingX87Exception() -> Bool {
-    if f.pointee.x87Status & 0x80 == 0 { return true }
+    if f.pointee.x87Status & 0x80 == 0 || f.pointee.cr0 & CR0.ne == 0 { return true }
     return fault(Vector.mf)
   }
 

@@ -32,6 +32,8 @@ import X86Float
     b.cpu.updateMode()
     #expect(b.run(paddbMMX) == nil)
     f.pointee.x87Status = 0x80
+    #expect(b.run(paddbMMX) == nil)
+    f.pointee.cr0 = CR0.pe | CR0.ne
     #expect(b.run(paddbMMX) == Vector.mf)
     f.pointee.x87Status = 0
     f.pointee.cr0 = CR0.pe | CR0.ts
