@@ -139,7 +139,7 @@ struct OpcodeTable: @unchecked Sendable {
 
   static let shared = OpcodeTable()
 
-  private init() {
+  static func definitions() -> [OpcodeTableBuilder.Definition] {
     var builder = OpcodeTableBuilder()
     builder.defineOneByte()
     builder.defineTwoByte()
@@ -148,7 +148,11 @@ struct OpcodeTable: @unchecked Sendable {
     builder.defineSSE()
     builder.defineVEX()
     builder.defineAVX()
-    let definitions = builder.definitions
+    return builder.definitions
+  }
+
+  private init() {
+    let definitions = Self.definitions()
 
     rowCount = definitions.count
     rows = .allocate(capacity: max(1, definitions.count))
