@@ -31,17 +31,10 @@ final class BlockCache {
   private(set) var decodedBlocks = 0
 
   let cpu: CPU
+  private let fetchMap: FetchMap
   private let memory: GuestMemory
   private let features: CPUFeatures
   private var instruction = Instruction()
-
-  /// Where a crossing block keeps the second page's physical address: behind the most that one instruction needs, which
-  /// is a conditional jump with two exits.
-  private static let crossingPlace = 4
-
-  /// Where a crossing block keeps the physical address of its second page: behind at most an operation, its exit slot and
-  /// the way on.
-  private static let secondPageSlot = 4
 
   enum Flags {
     static let step: UInt8 = 1
@@ -49,8 +42,9 @@ final class BlockCache {
     static let crossing: UInt8 = 2
   }
 
-  init(cpu: CPU, memory: GuestMemory, features: CPUFeatures) {
+  init(cpu: CPU, fetchMap: FetchMap, memory: GuestMemory, features: CPUFeatures) {
     self.cpu = cpu
+    self.fetchMap = fetchMap
     self.memory = memory
     self.features = features
     pool = Self.reserve(Self.poolCapacity * Op.stride)
@@ -103,7 +97,7 @@ final class BlockCache {
         if h.load(fromByteOffset: 27, as: UInt8.self) & Flags.crossing != 0 {
           // What the second page maps to may have changed.
           guard let second = secondPage(linear) else { return nil }
-          if second.physical != h.load(fromByteOffset: Op.stride * Self.crossingPlace, as: UInt64.self) { break }
+          if second.physical != h.load(fromByteOffset: Op.stride * Self.secondPageSlot, as: UInt64.self) { break }
         }
         return h
       }
@@ -115,9 +109,8 @@ final class BlockCache {
   private func secondPage(_ linear: UInt64) -> (physical: UInt64, host: UnsafeMutableRawPointer?)? {
     var next = (linear & ~0xFFF) &+ 0x1000
     if cpu.f.pointee.codeMode & CodeMode.bits64 == 0 { next &= 0xFFFF_FFFF }
-    let access = Access(Access.fetch | (cpu.f.pointee.cpl == 3 ? Access.user : 0))
-    guard let t = cpu.translate(next, access) else { return nil }
-    return (t.physicalAddress, t.host)
+    guard let physical = fetchMap.translate(next) else { return nil }
+    return (physical, cpu.hostPointer(physical))
   }
 
   private func insert(_ index: UInt32, _ physical: UInt64, _ rip: UInt64, _ mode: UInt8, _ step: Bool) {
@@ -235,12 +228,12 @@ final class BlockCache {
       placeExit(first, &place, to: wrapped, linear: linear, rip: rip, count: count, ownSlot: true)
     }
     if flags & Flags.crossing != 0 {
-      (first + Self.crossingPlace * Op.stride).storeBytes(of: secondPhysical, as: UInt64.self)
-      place = Self.crossingPlace + 1
+      (first + Self.secondPageSlot * Op.stride).storeBytes(of: secondPhysical, as: UInt64.self)
+      place = Self.secondPageSlot + 1
     }
 
     // `after`: instructions behind an operation.
-    for k in 1..<place where !(flags & Flags.crossing != 0 && k == Self.crossingPlace) {
+    for k in 1..<place where !(flags & Flags.crossing != 0 && k == Self.secondPageSlot) {
       let slot = first + k * Op.stride + 15
       let position = slot.load(as: UInt8.self)
       slot.storeBytes(of: UInt8(count) &- position, as: UInt8.self)
