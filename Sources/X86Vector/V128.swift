@@ -55,8 +55,8 @@ extension SIMD2 where Scalar == UInt64 {
 @inline(__always)
 func lanewise<E: FixedWidthInteger>(_ a: V128, _ b: V128, _ combine: (E, E) -> E) -> V128 {
   var result = a
-  withUnsafeMutablePointer(to: &result) { r in
-    withUnsafePointer(to: b) { s in
+  _withUnprotectedUnsafeMutablePointer(to: &result) { r in
+    _withUnprotectedUnsafePointer(to: b) { s in
       let r = UnsafeMutableRawPointer(r)
       let s = UnsafeRawPointer(s)
       for i in 0..<(16 / MemoryLayout<E>.size) {
@@ -74,7 +74,7 @@ func lanewise<E: FixedWidthInteger>(_ a: V128, _ b: V128, _ combine: (E, E) -> E
 @inline(__always)
 func lanes<E: FixedWidthInteger>(_: E.Type, _ lane: (Int) -> E) -> V128 {
   var result = V128(0, 0)
-  withUnsafeMutablePointer(to: &result) { r in
+  _withUnprotectedUnsafeMutablePointer(to: &result) { r in
     let r = UnsafeMutableRawPointer(r)
     for i in 0..<(16 / MemoryLayout<E>.size) {
       r.storeBytes(of: lane(i), toByteOffset: i &* MemoryLayout<E>.size, as: E.self)
