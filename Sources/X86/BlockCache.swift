@@ -36,6 +36,10 @@ final class BlockCache {
   private let features: CPUFeatures
   private var instruction = Instruction()
 
+  /// Where a crossing block keeps the physical address of its second page: behind at most an operation, its exit slot and
+  /// the way on.
+  private static let secondPageSlot = 4
+
   enum Flags {
     static let step: UInt8 = 1
     /// The one instruction reaches into the next page.

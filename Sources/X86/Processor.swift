@@ -22,6 +22,7 @@ public final class Processor {
   public let model: ProcessorModel
   private let memory: GuestMemory
   private let cache: BlockCache
+  private let fetchMap: FetchMap
   private let allocation: UnsafeMutableRawPointer
   /// The world. Held here so that the raw pointer in the state stays good.
   public let seams: ProcessorSeams
@@ -45,7 +46,8 @@ public final class Processor {
     f.pointee.ramSize = memory.size
     f.pointee.ramLowSize = memory.lowSize
     cpu.resetState(model)
-    cache = BlockCache(cpu: cpu, memory: memory, features: model.decoder)
+    fetchMap = FetchMap(cpu: cpu)
+    cache = BlockCache(cpu: cpu, fetchMap: fetchMap, memory: memory, features: model.decoder)
     f.pointee.sentinel = UInt(bitPattern: cache.sentinel)
     cpu.clearTLBs()
     cpu.clearJumpCache()
@@ -195,18 +197,7 @@ public final class Processor {
       }
       linear = (rip &+ cpu.segmentBase(1)) & 0xFFFF_FFFF
     }
-    let user = f.pointee.cpl == 3
-    let e = allocation
-      + (Layout.fetchTLB &+ (user ? Layout.tlbTable : 0) &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
-    let physical: UInt64
-    if e.load(as: UInt64.self) == linear & TLBEntry.pageMask {
-      physical = linear &+ e.load(fromByteOffset: 8, as: UInt64.self)
-    } else {
-      guard let page = translateFetch(linear, user: user) else { return nil }
-      physical = page
-      e.storeBytes(of: linear & TLBEntry.pageMask, as: UInt64.self)
-      e.storeBytes(of: physical &- linear, toByteOffset: 8, as: UInt64.self)
-    }
+    guard let physical = fetchMap.translate(linear) else { return nil }
     guard let host = cpu.hostPointer(physical) else {
       // Code outside RAM: all bytes read as FF, which is no instruction.
       cpu.fault(Vector.ud)
@@ -222,14 +213,6 @@ public final class Processor {
       entry.storeBytes(of: UInt(bitPattern: block), toByteOffset: 8, as: UInt.self)
     }
     return block
-  }
-
-  private func translateFetch(_ linear: UInt64, user: Bool) -> UInt64? {
-    let f = cpu.f
-    guard f.pointee.cr0 & CR0.pg != 0 else { return linear & 0xFFFF_FFFF & f.pointee.a20Mask }
-    guard let page = cpu.walk(linear, Access(Access.fetch | (user ? Access.user : 0))) else { return nil }
-    if !page.isGlobal && Int64(bitPattern: linear) < 0 { f.pointee.upperHalfNotGlobal = true }
-    return page.physicalAddress & f.pointee.a20Mask
   }
 
   // MARK: Events

@@ -66,17 +66,38 @@ extension CPU {
 
   // MARK: Linear accesses off the fast path. False (nil): the fault is recorded.
 
-  /// Translates an access of `size` bytes that does not cross a page, filling the TLB.
+  /// Translates a data access that does not cross a page, filling the TLBs.
+  ///
+  /// Accessed and dirty bits are set by walks, and walks happen when a translation is not in force. So that what a guest
+  /// sees of them does not depend on when digests or checkpoints empty the fast tables, the translations in force are
+  /// kept apart, in a direct-mapped table of their own that only the guest's accesses and flushes change. The fast
+  /// tables hold a part of it, never more: an entry that goes takes theirs along.
   public func translate(_ linear: UInt64, _ access: Access) -> Translation? {
-    var physical = linear & 0xFFFF_FFFF
-    var writable = true
     let f = f
+    var physical: UInt64
+    let view = access.isImplicit ? (f.pointee.cr4 & CR4.smap != 0 ? 2 : 0) : Int(f.pointee.view)
+    let fast = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
+    let tag = linear & TLBEntry.pageMask
     if f.pointee.cr0 & CR0.pg != 0 {
-      guard let page = walk(linear, access) else { return nil }
-      physical = page.physicalAddress
-      writable = page.mayWrite
-    } else if f.pointee.codeMode & CodeMode.long != 0 {
-      physical = linear
+      let entry = fast + Layout.translations
+      let known = entry.load(fromByteOffset: 8, as: UInt64.self)
+      if entry.load(as: UInt64.self) == tag && (!access.isWrite || known & 1 != 0) {
+        physical = (known & TLBEntry.pageMask) | (linear & 0xFFF)
+      } else {
+        guard let page = walk(linear, access) else { return nil }
+        physical = page.physicalAddress
+        if view != 3 {
+          if entry.load(as: UInt64.self) != tag {
+            fast.storeBytes(of: TLBEntry.empty, as: UInt64.self)
+            fast.storeBytes(of: TLBEntry.empty, toByteOffset: Layout.tlbTable, as: UInt64.self)
+            entry.storeBytes(of: tag, as: UInt64.self)
+          }
+          entry.storeBytes(
+            of: (physical & TLBEntry.pageMask) | (access.isWrite ? 1 : 0), toByteOffset: 8, as: UInt64.self)
+        }
+      }
+    } else {
+      physical = f.pointee.codeMode & CodeMode.long != 0 ? linear : linear & 0xFFFF_FFFF
     }
     physical &= f.pointee.a20Mask
     guard let offset = ramOffset(physical) else {
@@ -86,16 +107,13 @@ extension CPU {
     var flags = f.pointee.pageFlags[Int(offset >> 12)]
     if access.isWrite { flags = markWritten(offset) }
     let holdsCode = flags & (GuestMemory.PageFlags.code | GuestMemory.PageFlags.readOnly) != 0
-    if !access.isFetch && f.pointee.view != 3 && (!access.isImplicit || f.pointee.cpl != 3) {
-      let view = access.isImplicit && f.pointee.view == 0 && f.pointee.cr4 & CR4.smap != 0 ? 2 : Int(f.pointee.view)
-      let e = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
-      let tag = linear & TLBEntry.pageMask
+    if view != 3 {
       let addend = UInt64(UInt(bitPattern: host)) &- linear
-      e.storeBytes(of: tag, as: UInt64.self)
-      e.storeBytes(of: addend, toByteOffset: 8, as: UInt64.self)
-      if access.isWrite && writable && !holdsCode {
-        e.storeBytes(of: tag, toByteOffset: Layout.tlbTable, as: UInt64.self)
-        e.storeBytes(of: addend, toByteOffset: Layout.tlbTable &+ 8, as: UInt64.self)
+      fast.storeBytes(of: tag, as: UInt64.self)
+      fast.storeBytes(of: addend, toByteOffset: 8, as: UInt64.self)
+      if access.isWrite && !holdsCode {
+        fast.storeBytes(of: tag, toByteOffset: Layout.tlbTable, as: UInt64.self)
+        fast.storeBytes(of: addend, toByteOffset: Layout.tlbTable &+ 8, as: UInt64.self)
       }
     }
     return Translation(host: host, physicalAddress: physical, holdsCode: holdsCode)

@@ -10,13 +10,16 @@ public enum Layout {
   /// The six segment registers' selectors, attributes and limits, 8 bytes each.
   public static let segments = 0x380
   public static let fields = 0x400
-  /// Data TLBs: for each view a table for reads, then one for writes.
+  /// Data TLBs: for each view a table for reads, one for writes (what the fast path looks at), and one of all
+  /// translations in force (`Translations`).
   public static let tlb = 0x2000
   public static let tlbEntries = 256
   /// Bytes of one table.
   public static let tlbTable = 0x1000
-  /// Bytes of one view: its read and its write table.
-  public static let tlbView = 0x2000
+  /// Bytes of one view: its three tables.
+  public static let tlbView = 0x3000
+  /// Distance of a view's table of translations from its read table.
+  public static let translations = 0x2000
   public static let tlbViews = 4
   /// Instruction TLBs: supervisor, user.
   public static let fetchTLB = tlb + tlbView * tlbViews

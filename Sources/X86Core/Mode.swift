@@ -60,6 +60,8 @@ extension CPU {
     let f = f
     if low { f.pointee.generationLow &+= 1 }
     if high { f.pointee.generationHigh &+= 1 }
+    // Whoever flushed goes on through the driver, which translates RIP anew: a link would not.
+    f.pointee.attention = true
     // Links across pages hold 32 bits of the key.
     if (low && f.pointee.generationLow & 0x3FF_FFFF == 0) || (high && f.pointee.generationHigh & 0x3FF_FFFF == 0) {
       seams.flushBlocks()

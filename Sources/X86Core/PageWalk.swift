@@ -212,12 +212,14 @@ extension CPU {
     }
   }
 
-  /// Empties the entries of one page.
+  /// Empties the data entries of one page, and all instruction entries.
   public func clearTLBs(page linear: UInt64) {
     let at = Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0)
-    for table in 0..<(2 * Layout.tlbViews + 2) {
+    for table in 0..<(Layout.tlbView / Layout.tlbTable * Layout.tlbViews) {
       (p + (Layout.tlb + table * Layout.tlbTable + at)).storeBytes(of: TLBEntry.empty, as: UInt64.self)
     }
+    let fetch = p + Layout.fetchTLB
+    for i in 0..<(2 * Layout.tlbEntries) { fetch.storeBytes(of: TLBEntry.empty, toByteOffset: i &* 16, as: UInt64.self) }
   }
 
   /// Takes write permission from all entries that lead to a physical page, because it now holds code.
