@@ -10,6 +10,8 @@ final class FPUBench {
   private let seams = ProcessorSeams()
   private let block: UnsafeMutableRawPointer
 
+  /// Instructions that a block has room for.
+  static let longest = 16
   /// Where the block lies in the guest.
   static let codeAddress: UInt64 = 0x1234_5000
 
@@ -17,8 +19,8 @@ final class FPUBench {
     let p = UnsafeMutableRawPointer.allocate(byteCount: Layout.size, alignment: 64)
     p.initializeMemory(as: UInt8.self, repeating: 0, count: Layout.size)
     (p + Layout.fields).initializeMemory(as: CPUFields.self, to: CPUFields())
-    block = UnsafeMutableRawPointer.allocate(byteCount: Op.stride * 10, alignment: 64)
-    block.initializeMemory(as: UInt8.self, repeating: 0, count: Op.stride * 10)
+    block = UnsafeMutableRawPointer.allocate(byteCount: Op.stride * (FPUBench.longest + 2), alignment: 64)
+    block.initializeMemory(as: UInt8.self, repeating: 0, count: Op.stride * (FPUBench.longest + 2))
     cpu = CPU(p)
     memory = GuestMemory(size: 1 << 20)!
     cpu.setR64(Slot.mask16, 0xFFFF)
@@ -49,6 +51,7 @@ final class FPUBench {
   /// address, [RSI] or [RDI] or [RDX].
   /// - Returns: how the chain ended: `.resume` behind the last instruction, `.fault` at one.
   func run(_ codes: [[UInt8]], _ codeSize: CodeSize = .bits64) -> ExitReason {
+    precondition(codes.count <= FPUBench.longest)
     block.storeBytes(of: FPUBench.codeAddress, toByteOffset: 8, as: UInt64.self)
     for (i, code) in codes.enumerated() {
       var op = FPUBench.operation(code, codeSize)
