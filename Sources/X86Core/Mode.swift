@@ -14,7 +14,7 @@ extension CPU {
       if !hasFlatSegments { mode |= CodeMode.checked }
     }
     f.pointee.codeMode = mode
-    f.pointee.sseBlocked = f.pointee.cr0 & (CR0.em | CR0.ts) != 0 || f.pointee.cr4 & CR4.osfxsr == 0
+    updateSSEAvailability()
     updateView()
   }
 

@@ -45,6 +45,7 @@ extension CPU {
       guard f.pointee.cr4 & CR4.pcide == 0 else { return fault(Vector.gp, code: 0) }
     }
     f.pointee.cr0 = new
+    updateSSEAvailability()
     if (old ^ new) & (CR0.pg | CR0.wp | CR0.pe) != 0 {
       flushTLB()
       updateMode()
@@ -95,6 +96,7 @@ extension CPU {
       guard loadPDPTEs(f.pointee.cr3) else { return false }
     }
     f.pointee.cr4 = value
+    updateSSEAvailability()
     if (old ^ value) & paging != 0 {
       flushTLB()
       updateMode()
@@ -165,6 +167,7 @@ func lmsw(_ cpu: CPU, _ op: OpRef) -> Outcome {
 func clts(_ cpu: CPU, _ op: OpRef) -> Outcome {
   guard cpu.requirePrivilege() else { return .fault }
   cpu.f.pointee.cr0 &= ~CR0.ts
+  cpu.updateSSEAvailability()
   return .next
 }
 

@@ -56,6 +56,7 @@ extension CPU {
     f.pointee.tr.limit = tss.limit
     f.pointee.tr.attributes = tss.attributes | 2
     f.pointee.cr0 |= CR0.ts
+    updateSSEAvailability()
     f.pointee.dr7 &= ~0x155
     if is32 && f.pointee.cr0 & CR0.pg != 0 && new.cr3 != f.pointee.cr3 {
       if f.pointee.cr4 & CR4.pae != 0 && !loadPDPTEs(new.cr3) { return false }
