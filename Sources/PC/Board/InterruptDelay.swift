@@ -2,8 +2,8 @@
 /// common.
 ///
 /// Each run draws a scale from the powers of two between 1 µs and about 1 s, because some races need a long starvation
-/// and others a short delay in a narrow window. An interrupt that is raised then waits for a time drawn evenly below the
-/// scale. After a delay of d nothing is delayed for 4 d, so that at most a fifth of the time is spent so.
+/// and others a short delay in a narrow window. Delays are drawn evenly below the scale. The next one befalls the first
+/// interrupt that is raised once the run can afford it: at most a fifth of the time since power-on is spent so.
 final class InterruptDelay {
   struct State: Codable, Equatable {
     var stream: RandomStream
@@ -11,8 +11,10 @@ final class InterruptDelay {
     var scale: UInt64
     /// The line is held back until then.
     var heldUntil: UInt64?
-    /// No delay begins before.
-    var nextAllowed: UInt64
+    /// The next delay, drawn ahead.
+    var next: UInt64
+    /// The sum of all delays.
+    var total: UInt64
   }
 
   private(set) var state: State
@@ -38,7 +40,8 @@ final class InterruptDelay {
   private static func initial(seed: UInt64) -> State {
     var stream = RandomStream(seed: seed, purpose: .chaos)
     let scale: UInt64 = 1000 << stream.next(below: 21)
-    return State(stream: stream, scale: scale, heldUntil: nil, nextAllowed: 0)
+    let next = 1 &+ stream.next(below: scale)
+    return State(stream: stream, scale: scale, heldUntil: nil, next: next, total: 0)
   }
 
   /// Draws anew from another seed; what is held back stays so.
@@ -46,6 +49,7 @@ final class InterruptDelay {
     let fresh = Self.initial(seed: seed)
     state.stream = fresh.stream
     state.scale = fresh.scale
+    state.next = fresh.next
   }
 
   /// What is held back is let go, as at a reset.
@@ -65,12 +69,13 @@ final class InterruptDelay {
   func raised(userMode: Bool) -> Bool {
     if state.heldUntil != nil { return true }
     let now = timers.virtualTime
-    guard userMode || startsAtOnce, now >= state.nextAllowed else { return false }
-    let delay = state.stream.next(below: state.scale)
+    let delay = state.next
+    // (total + delay) / (now + delay) ≤ 1 / 5
+    guard userMode || startsAtOnce, now >= 5 &* state.total &+ 4 &* delay else { return false }
     onDelay?(delay)
-    guard delay > 0 else { return false }
+    state.total &+= delay
+    state.next = 1 &+ state.stream.next(below: state.scale)
     state.heldUntil = now &+ delay
-    state.nextAllowed = now &+ 5 &* delay
     timer.arm(at: now &+ delay)
     return true
   }
