@@ -10,7 +10,7 @@ let processorSettings: [SwiftSetting] = [
     "-Xcc", "-momit-leaf-frame-pointer", "-enforce-exclusivity=unchecked",
     "-Xllvm", "-swiftmergefunc-threshold=0",
   ]),
-  .unsafeFlags(["-O", "-wmo"], .when(configuration: .debug)),
+  .unsafeFlags(["-O", "-wmo", "-num-threads", "2", "-disable-batch-mode"], .when(configuration: .debug)),
 ]
 let settings: [SwiftSetting] = [.swiftLanguageMode(.v5)]
 
@@ -44,7 +44,7 @@ let package = Package(
 
     .target(name: "PC", dependencies: ["X86", "X86Core"], swiftSettings: settings),
     .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
-    .target(name: "Session", dependencies: ["PC", "Trace"], swiftSettings: settings),
+    .target(name: "Session", dependencies: ["PC", "Trace", "X86Core", "X86System"], swiftSettings: settings),
     .target(
       name: "Monitor",
       dependencies: [
