@@ -74,6 +74,8 @@ func callDirectSlow(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ le
   let o = OpRef(op)
   c.f.pointee.exitLeft = left &+ Int(o.after) &+ 1
   guard c.stackPush(UInt64(bitPattern: o.wide), size: o.operandSize) else { return raise(cpu, op, left) }
+  // The push may have reached a device, or code.
+  if c.f.pointee.attention { return leave(cpu, op + Op.stride, left) }
   followFar(cpu, op + Op.stride, left)
 }
 
@@ -115,7 +117,10 @@ func followChecked(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ rip
   let e = cpu + (Layout.jumpCache &+ Int(truncatingIfNeeded: JumpCache.index(rip) &* 16))
   let block = UnsafeRawPointer(bitPattern: e.load(fromByteOffset: 8, as: UInt.self)).unsafelyUnwrapped
   let rest = left &- block.load(as: Int.self)
-  if _slowPath(e.load(as: UInt64.self) != key || block.load(fromByteOffset: 8, as: UInt64.self) != rip || rest < 0) {
+  if _slowPath(
+    e.load(as: UInt64.self) != key || block.load(fromByteOffset: 8, as: UInt64.self) != rip || rest < 0
+      || c.f.pointee.attention)
+  {
     return jumpSlow(cpu, op, rip, left)
   }
   dispatch(cpu, block + Op.stride, rest)

@@ -7,6 +7,13 @@ func noOperation(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left:
   next(cpu, op, left)
 }
 
+/// CLFLUSH, CLFLUSHOPT, CLWB: no cache to write back, but the faults of a load of one byte (SDM 2A CLFLUSH).
+@inline(__always)
+func flushLine(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
+  if CPU(cpu).readM(OpRef(op), UInt8.self) == nil { return raise(cpu, op, left) }
+  next(cpu, op, left)
+}
+
 /// CLC, STC, CMC (`d`: 0, 1, 2).
 @inline(__always)
 func changeCarry(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
@@ -135,6 +142,7 @@ func undefined(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: I
 
 public struct MiscellaneousHandlers {
   let nop = handler { noOperation($0, $1, $2) }
+  let flushLine = handler { X86Integer.flushLine($0, $1, $2) }
   let carry = handler { changeCarry($0, $1, $2) }
   let direction = handler { changeDirection($0, $1, $2) }
   let lahf = handler { flagsToAH($0, $1, $2) }

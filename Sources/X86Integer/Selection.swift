@@ -170,6 +170,7 @@ public func integerHandler(for i: Instruction, _ op: inout Op) -> UInt? {
   case .nop, .endbr64, .endbr32, .prefetchw, .prefetchwt1, .prefetchnta, .prefetcht0, .prefetcht1, .prefetcht2,
     .cldemote, .lfence, .mfence, .sfence:
     return h.miscellaneous.nop
+  case .clflush, .clflushopt, .clwb: return h.miscellaneous.flushLine
   case .clc, .stc, .cmc:
     op.d = i.operation == .clc ? 0 : i.operation == .stc ? 1 : 2
     return h.miscellaneous.carry
