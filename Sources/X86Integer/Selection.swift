@@ -12,7 +12,8 @@ struct IntegerHandlers {
   let shl = shiftHandlers(Shl.self), shr = shiftHandlers(Shr.self), sar = shiftHandlers(Sar.self)
   let rol = shiftHandlers(Rol.self), ror = shiftHandlers(Ror.self)
   let rcl = shiftHandlers(Rcl.self), rcr = shiftHandlers(Rcr.self)
-  let bt = bitHandlers(Bt.self), bts = bitHandlers(Bts.self), btr = bitHandlers(Btr.self), btc = bitHandlers(Btc.self)
+  let bt = bitHandlers(Bt.self), bts = bitHandlers(Bts.self), btr = bitHandlers(Btr.self),
+    btc = bitHandlers(Btc.self)
   let move = MoveHandlers()
   let control = ControlHandlers()
   let multiply = MultiplyHandlers()
@@ -167,7 +168,8 @@ public func integerHandler(for i: Instruction, _ op: inout Op) -> UInt? {
     if i.operands.0 == .jz { return i.operandSize == 8 ? h.control.call64 : h.control.callAnySize }
     return i.operandSize == 8 ? h.control.callIndirect64 : h.control.callIndirectAnySize
 
-  case .nop, .endbr64, .endbr32, .prefetchw, .prefetchwt1, .prefetchnta, .prefetcht0, .prefetcht1, .prefetcht2,
+  case .nop, .endbr64, .endbr32, .prefetchw, .prefetchwt1, .prefetchnta, .prefetcht0, .prefetcht1,
+    .prefetcht2,
     .cldemote, .lfence, .mfence, .sfence:
     return h.miscellaneous.nop
   case .clflush, .clflushopt, .clwb: return h.miscellaneous.flushLine
