@@ -24,7 +24,7 @@ final class FetchMap {
   func translate(_ linear: UInt64) -> UInt64? {
     let user = cpu.f.pointee.cpl == 3
     let e = cpu.p
-      + (Layout.fetchTLB &+ (user ? Layout.tlbTable : 0) &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
+      + (Layout.fetchTLB &+ (user ? Layout.tlbTable : 0) &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
     if e.load(as: UInt64.self) == linear & TLBEntry.pageMask {
       return linear &+ e.load(fromByteOffset: 8, as: UInt64.self)
     }

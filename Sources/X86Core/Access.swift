@@ -76,21 +76,21 @@ extension CPU {
     let f = f
     var physical: UInt64
     let view = access.isImplicit ? (f.pointee.cr4 & CR4.smap != 0 ? 2 : 0) : Int(f.pointee.view)
-    let fast = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
     let tag = linear & TLBEntry.pageMask
     if f.pointee.cr0 & CR0.pg != 0 {
-      let entry = fast + Layout.translations
+      let entry = translationEntry(linear, view: view == 3 ? 0 : view)
       let known = entry.load(fromByteOffset: 8, as: UInt64.self)
-      if entry.load(as: UInt64.self) == tag && (!access.isWrite || known & 1 != 0) {
+      let wanted = tag | f.pointee.translationGeneration
+      if view != 3 && entry.load(as: UInt64.self) == wanted && (!access.isWrite || known & 1 != 0) {
         physical = (known & TLBEntry.pageMask) | (linear & 0xFFF)
       } else {
         guard let page = walk(linear, access) else { return nil }
         physical = page.physicalAddress
         if view != 3 {
-          if entry.load(as: UInt64.self) != tag {
-            fast.storeBytes(of: TLBEntry.empty, as: UInt64.self)
-            fast.storeBytes(of: TLBEntry.empty, toByteOffset: Layout.tlbTable, as: UInt64.self)
-            entry.storeBytes(of: tag, as: UInt64.self)
+          let old = entry.load(as: UInt64.self)
+          if old != wanted {
+            if old & 0xFFF == f.pointee.translationGeneration { clearTLBs(page: old & TLBEntry.pageMask, view: view) }
+            entry.storeBytes(of: wanted, as: UInt64.self)
           }
           entry.storeBytes(
             of: (physical & TLBEntry.pageMask) | (access.isWrite ? 1 : 0), toByteOffset: 8, as: UInt64.self)
@@ -108,15 +108,22 @@ extension CPU {
     if access.isWrite { flags = markWritten(offset) }
     let holdsCode = flags & (GuestMemory.PageFlags.code | GuestMemory.PageFlags.readOnly) != 0
     if view != 3 {
+      let fast = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
       let addend = UInt64(UInt(bitPattern: host)) &- linear
       fast.storeBytes(of: tag, as: UInt64.self)
       fast.storeBytes(of: addend, toByteOffset: 8, as: UInt64.self)
+      // A read leaves an entry for writes alone: it may be another page's, or this one's.
       if access.isWrite && !holdsCode {
         fast.storeBytes(of: tag, toByteOffset: Layout.tlbTable, as: UInt64.self)
         fast.storeBytes(of: addend, toByteOffset: Layout.tlbTable &+ 8, as: UInt64.self)
       }
     }
     return Translation(host: host, physicalAddress: physical, holdsCode: holdsCode)
+  }
+
+  func translationEntry(_ linear: UInt64, view: Int) -> UnsafeMutableRawPointer {
+    p + (Layout.translations &+ view &* Layout.translationTable
+      &+ Int(truncatingIfNeeded: (linear &>> 8) & UInt64(Layout.translationTable - 16)))
   }
 
   /// Reads through the page tables. nil: fault recorded.

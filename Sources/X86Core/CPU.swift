@@ -1,32 +1,37 @@
 /// Where things lie in a processor's one allocation. The hot path reaches all of them at constant distances from
 /// one host register.
+///
+/// Computed, so that modules which inline uses of them see constants.
 public enum Layout {
   /// General registers, 8 bytes a slot; see `Slot` for those behind the sixteen.
-  public static let registers = 0
+  @inlinable @inline(__always) public static var registers: Int { 0 }
   /// XMM/YMM registers, 32 bytes each.
-  public static let vectors = 0x100
+  @inlinable @inline(__always) public static var vectors: Int { 0x100 }
   /// x87 registers, 16 bytes each (80 used), physical numbering.
-  public static let x87 = 0x300
+  @inlinable @inline(__always) public static var x87: Int { 0x300 }
   /// The six segment registers' selectors, attributes and limits, 8 bytes each.
-  public static let segments = 0x380
-  public static let fields = 0x400
-  /// Data TLBs: for each view a table for reads, one for writes (what the fast path looks at), and one of all
-  /// translations in force (`Translations`).
-  public static let tlb = 0x2000
-  public static let tlbEntries = 256
+  @inlinable @inline(__always) public static var segments: Int { 0x380 }
+  @inlinable @inline(__always) public static var fields: Int { 0x400 }
+  /// Data TLBs: for each view a table for reads, then one for writes: what the fast path looks at.
+  @inlinable @inline(__always) public static var tlb: Int { 0x2000 }
+  @inlinable @inline(__always) public static var tlbEntries: Int { 256 }
   /// Bytes of one table.
-  public static let tlbTable = 0x1000
-  /// Bytes of one view: its three tables.
-  public static let tlbView = 0x3000
-  /// Distance of a view's table of translations from its read table.
-  public static let translations = 0x2000
-  public static let tlbViews = 4
+  @inlinable @inline(__always) public static var tlbTable: Int { tlbEntries * 16 }
+  /// What the index of an entry is cut to, as a byte offset.
+  @inlinable @inline(__always) public static var tlbMask: UInt64 { UInt64(tlbTable - 16) }
+  /// Bytes of one view: its read and its write table.
+  @inlinable @inline(__always) public static var tlbView: Int { 2 * tlbTable }
+  @inlinable @inline(__always) public static var tlbViews: Int { 4 }
   /// Instruction TLBs: supervisor, user.
-  public static let fetchTLB = tlb + tlbView * tlbViews
+  @inlinable @inline(__always) public static var fetchTLB: Int { tlb + tlbView * tlbViews }
   /// Direct-mapped (tag, block) pairs for indirect jumps.
-  public static let jumpCache = fetchTLB + 2 * tlbTable
-  public static let jumpCacheEntries = 8192
-  public static let size = jumpCache + jumpCacheEntries * 16
+  @inlinable @inline(__always) public static var jumpCache: Int { fetchTLB + 2 * tlbTable }
+  @inlinable @inline(__always) public static var jumpCacheEntries: Int { 8192 }
+  /// Translations in force, direct-mapped, a table for each view but the last: see `CPU.translate`.
+  @inlinable @inline(__always) public static var translations: Int { jumpCache + jumpCacheEntries * 16 }
+  @inlinable @inline(__always) public static var translationEntries: Int { 4096 }
+  @inlinable @inline(__always) public static var translationTable: Int { translationEntries * 16 }
+  @inlinable @inline(__always) public static var size: Int { translations + translationTable * (tlbViews - 1) }
 }
 
 /// Register slots behind the sixteen general registers, so that "no base", segment bases and address masks need no
@@ -218,6 +223,8 @@ public struct CPUFields {
   public var largePages: UInt64 = 0
   /// A mapping of the upper half that is not global has been used for fetching.
   public var upperHalfNotGlobal: Bool = false
+  /// In the low bits of every translation in force; 1...FFF. A flush takes the next, and all others are void.
+  public var translationGeneration: UInt64 = 1
   /// Generations behind the fetch keys.
   public var generationLow: UInt64 = 0
   public var generationHigh: UInt64 = 0

@@ -56,7 +56,7 @@ public enum GeneralForm: AddressForm {
 extension CPU {
   @inlinable @inline(__always)
   func entry(_ linear: UInt64, _ table: Int) -> UnsafeMutableRawPointer {
-    f.pointee.viewBase + (table &+ Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0))
+    f.pointee.viewBase + (table &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
   }
 
   /// Looks up `size` bytes for reading. Misses, page crossings and devices take the slow way.

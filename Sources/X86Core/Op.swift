@@ -45,7 +45,7 @@ public struct Op {
   public static let rep: UInt8 = 0x40
   public static let sizeMask: UInt8 = 0x0F
 
-  public static let stride = 32
+  @inlinable @inline(__always) public static var stride: Int { 32 }
 }
 
 /// Typed loads from an operation, as the hot path wants them: one host instruction each.
@@ -91,12 +91,12 @@ public struct OpRef {
 /// The fields of an exit slot: the 32 bytes behind a conditional jump or call, or those of a direct jump itself.
 public enum ExitSlot {
   /// u32: what the low half of the fetch key was when the link across pages was made.
-  public static let key = 8
+  @inlinable @inline(__always) public static var key: Int { 8 }
   /// u8: how the block cache may link it.
-  public static let kind = 12
+  @inlinable @inline(__always) public static var kind: Int { 12 }
   /// Header of the successor; the sentinel when not linked.
-  public static let successor = 16
-  public static let targetRIP = 24
+  @inlinable @inline(__always) public static var successor: Int { 16 }
+  @inlinable @inline(__always) public static var targetRIP: Int { 24 }
 }
 
 /// The 32 bytes before a block's first operation.
@@ -117,7 +117,7 @@ public struct HeaderRef {
   @inlinable public var nextInPage: UInt32 { p.load(fromByteOffset: 28, as: UInt32.self) }
 
   /// More than any budget: entering fails the one comparison that every link makes.
-  public static let staleLength = 1 << 40
+  @inlinable @inline(__always) public static var staleLength: Int { 1 << 40 }
 }
 
 /// Jumps to the next operation. Always the last thing that a handler does.

@@ -196,12 +196,20 @@ extension CPU {
 
   // MARK: Flushing
 
-  /// Empties one or all data and instruction TLBs. Does not touch generations: see `Processor.flushTLB`.
+  /// Empties the data and instruction TLBs and voids all translations in force. Does not touch the generations of links:
+  /// see `flushTLB`.
   public func clearTLBs() {
     let count = (Layout.tlbView * Layout.tlbViews + 2 * Layout.tlbTable) / 16
     let first = p + Layout.tlb
     for i in 0..<count { first.storeBytes(of: TLBEntry.empty, toByteOffset: i &* 16, as: UInt64.self) }
     f.pointee.largePages = 0
+    f.pointee.translationGeneration = (f.pointee.translationGeneration &+ 1) & 0xFFF
+    if f.pointee.translationGeneration == 0 {
+      // A generation comes up again: nothing of its last time may be left.
+      f.pointee.translationGeneration = 1
+      (p + Layout.translations).initializeMemory(
+        as: UInt8.self, repeating: 0, count: Layout.translationTable * (Layout.tlbViews - 1))
+    }
   }
 
   /// Empties the write TLBs of all views, so that the next write to each page goes through the dirty funnel.
@@ -214,12 +222,25 @@ extension CPU {
 
   /// Empties the data entries of one page, and all instruction entries.
   public func clearTLBs(page linear: UInt64) {
-    let at = Int(truncatingIfNeeded: (linear &>> 8) & 0xFF0)
-    for table in 0..<(Layout.tlbView / Layout.tlbTable * Layout.tlbViews) {
-      (p + (Layout.tlb + table * Layout.tlbTable + at)).storeBytes(of: TLBEntry.empty, as: UInt64.self)
+    for view in 0..<(Layout.tlbViews - 1) {
+      clearTLBs(page: linear, view: view)
+      let entry = translationEntry(linear, view: view)
+      if entry.load(as: UInt64.self) & TLBEntry.pageMask == linear & TLBEntry.pageMask {
+        entry.storeBytes(of: 0, as: UInt64.self)
+      }
     }
     let fetch = p + Layout.fetchTLB
     for i in 0..<(2 * Layout.tlbEntries) { fetch.storeBytes(of: TLBEntry.empty, toByteOffset: i &* 16, as: UInt64.self) }
+  }
+
+  /// Takes a page out of a view's fast tables.
+  func clearTLBs(page linear: UInt64, view: Int) {
+    let e = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
+    let tag = linear & TLBEntry.pageMask
+    if e.load(as: UInt64.self) == tag { e.storeBytes(of: TLBEntry.empty, as: UInt64.self) }
+    if e.load(fromByteOffset: Layout.tlbTable, as: UInt64.self) == tag {
+      e.storeBytes(of: TLBEntry.empty, toByteOffset: Layout.tlbTable, as: UInt64.self)
+    }
   }
 
   /// Takes write permission from all entries that lead to a physical page, because it now holds code.
