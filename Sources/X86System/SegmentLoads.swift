@@ -116,6 +116,8 @@ extension CPU {
   func farPointer(_ op: OpRef) -> (selector: UInt16, offset: UInt64)? {
     let size = Int(op.operandSize)
     guard let linear = checkedAddress(op, size: size &+ 2, write: false) else { return nil }
+    // SDM 3A table 6-7: pointers of 16:16 bits are aligned to 2 bytes, 16:32 to 4.
+    if alignmentFaults(linear, size) { return nil }
     let access = dataAccess(write: false)
     guard let offset = load(linear, size: size, access),
       let selector = load(linear &+ UInt64(size), UInt16.self, access)
