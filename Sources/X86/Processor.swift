@@ -153,7 +153,12 @@ public final class Processor {
           if !deliverFault() { return .shutdown }
           continue
         }
-        dispatch(allocation, step + Op.stride, left &- 1)
+        // A budget of one, so that no link is followed; the rest waits outside.
+        let rest = left &- 1
+        f.pointee.countLimit &-= Int64(rest)
+        dispatch(allocation, step + Op.stride, 0)
+        f.pointee.countLimit &+= Int64(rest)
+        f.pointee.exitLeft &+= rest
         f.pointee.exitSlot = 0
       }
 

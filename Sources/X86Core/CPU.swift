@@ -14,7 +14,7 @@ public enum Layout {
   @inlinable @inline(__always) public static var fields: Int { 0x400 }
   /// Data TLBs: for each view a table for reads, then one for writes: what the fast path looks at.
   @inlinable @inline(__always) public static var tlb: Int { 0x2000 }
-  @inlinable @inline(__always) public static var tlbEntries: Int { 256 }
+  @inlinable @inline(__always) public static var tlbEntries: Int { 1024 }
   /// Bytes of one table.
   @inlinable @inline(__always) public static var tlbTable: Int { tlbEntries * 16 }
   /// What the index of an entry is cut to, as a byte offset.
