@@ -41,6 +41,9 @@ private func fpuHandler(_ i: Instruction) -> UInt? {
   case .ffreep: return handler { numeric($0, $1, $2) { free($0, $1, pops: true) } }
   case .fincstp: return handler { numeric($0, $1, $2) { fpu, _ in rotate(fpu, by: 1) } }
   case .fdecstp: return handler { numeric($0, $1, $2) { fpu, _ in rotate(fpu, by: 7) } }
+  // FNENI, FNDISI and FNSETPM do nothing since the 387, pending exceptions or not.
+  case .fnop where i.opcode == 0xDB:
+    return handler { controlling($0, $1, $2, waiting: false) { _, _ in true } }
   case .fnop: return handler { numeric($0, $1, $2) { _, _ in true } }
 
   case .fchs: return handler { numeric($0, $1, $2) { fpu, _ in changeSign(fpu) { $0.negated } } }

@@ -99,6 +99,7 @@ struct PendingStack {
     for i in 0..<count {
       offset = (offset &- UInt64(size)) & mask
       guard fits(offset, size) else { return cpu.fault(Vector.ss, code: errorCode) }
+      if cpl == 3 && cpu.alignmentFaults(linear(offset), size) { return false }
       // A frame has at most two pages: those of its first and last entries.
       if i == 0 || i == count &- 1 {
         guard cpu.probeWrite(linear(offset), size, access) else { return false }

@@ -105,7 +105,8 @@ struct CaseBuilder {
     case 35: return data &+ NativeMap.writableSize &+ (g.below(0xE00) & ~15)  // read-only
     case 36: return data &+ NativeMap.dataSize &- g.below(size &+ 1)  // off the end, or the last that fits
     case 37: return data &- g.below(size &+ 2)  // before the beginning
-    case 38: return g.pick([0, 8, 0x1234_5678_9000, 0x0000_7FFF_FFFF_FFF8, 0x0000_7FFF_FFFF_FFFF, 0x4000_0000])
+    case 38:
+      return g.pick([0, 8, 0x1234_5678_9000, 0x0000_7FFF_FFFF_FFF8, 0x0000_7FFF_FFFF_FFFF, 0x4000_0000])
     default:
       // Not canonical, or the supervisor's.
       return g.pick([
@@ -210,7 +211,9 @@ struct CaseBuilder {
     }
   }
 
-  private mutating func drawSelector() -> UInt16 { g.pick([0, 1, 2, 3, 0x28, 0x2B, 0x2A, 0x33, 0xFFFB, 0x2B]) }
+  private mutating func drawSelector() -> UInt16 {
+    g.pick([0, 1, 2, 3, 0x28, 0x2B, 0x2A, 0x33, 0xFFFB, 0x2B])
+  }
 
   /// Mostly an INT3 of the code pages.
   private mutating func drawBranchTarget() -> UInt64 {
@@ -232,12 +235,19 @@ struct CaseBuilder {
       case .jmpFar, .callFar:
         let offset = NativeMap.code &+ g.below(0x3C0)
         let selector = UInt64(g.pick([0x33, 0x33, 0x33, 0, 0x2B, 0x30, 0xFFFB] as [UInt16]))
-        words = size == 8 ? [offset, selector, 0, 0]
-          : size == 4 ? [offset | selector << 32, selector >> 32, 0, 0] : [offset & 0xFFFF | selector << 16, 0, 0, 0]
+        words =
+          size == 8
+          ? [offset, selector, 0, 0]
+          : size == 4
+            ? [offset | selector << 32, selector >> 32, 0, 0] : [offset & 0xFFFF | selector << 16, 0, 0, 0]
       case .lfs, .lgs, .lss:
         let selector = UInt64(drawSelector())
-        words = size == 8 ? [words[0], selector, 0, 0]
-          : size == 4 ? [words[0] & 0xFFFF_FFFF | selector << 32, 0, 0, 0] : [words[0] & 0xFFFF | selector << 16, 0, 0, 0]
+        words =
+          size == 8
+          ? [words[0], selector, 0, 0]
+          : size == 4
+            ? [words[0] & 0xFFFF_FFFF | selector << 32, 0, 0, 0]
+            : [words[0] & 0xFFFF | selector << 16, 0, 0, 0]
       case .mov where form.entry.operands.first == .sw: words[0] = UInt64(drawSelector())
       case .cmpxchg:
         if g.chance(50) { words[0] = input.gpr(0) }
@@ -273,13 +283,15 @@ struct CaseBuilder {
       let selector = UInt64(g.pick([0x33, 0x33, 0x33, 0x33, 0, 0x2B, 0x30, 0xFFFB] as [UInt16]))
       let stack = UInt64(g.pick([0x2B, 0x2B, 0x2B, 0x2B, 0, 3, 0x28, 0xFFFB] as [UInt16]))
       let frame: [UInt64] = [
-        NativeMap.code &+ g.below(0x3C0), selector, (g.next() & 0x0024_4CD5) | 0x202 | (g.chance(20) ? g.next() & 0x1F_3000 : 0),
+        NativeMap.code &+ g.below(0x3C0), selector,
+        (g.next() & 0x0024_4CD5) | 0x202 | (g.chance(20) ? g.next() & 0x1F_3000 : 0),
         drawAddress(8), stack,
       ]
       let to = input.setPatch(1, input.gpr(4), count: 5 * Int(size))
       for (n, word) in frame.enumerated() {
         for b in 0..<Int(size) {
-          (to + n * Int(size) + b).storeBytes(of: UInt8(truncatingIfNeeded: word >> UInt64(8 * b)), as: UInt8.self)
+          (to + n * Int(size) + b).storeBytes(
+            of: UInt8(truncatingIfNeeded: word >> UInt64(8 * b)), as: UInt8.self)
         }
       }
     case .popf:

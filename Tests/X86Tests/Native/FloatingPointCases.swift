@@ -19,7 +19,9 @@ extension CaseBuilder {
   }
 
   /// What the memory operand holds, if it is a floating-point one.
-  mutating func fillFloatMemory(_ form: InstructionForm, _ i: Instruction, _ input: NativeInput, _ linear: UInt64) {
+  mutating func fillFloatMemory(
+    _ form: InstructionForm, _ i: Instruction, _ input: NativeInput, _ linear: UInt64
+  ) {
     let family = InstructionFamily(form.entry)
     if family == .integer || !i.isMemory { return }
     let bytes = input.setPatch(0, linear, count: 64)
@@ -27,7 +29,8 @@ extension CaseBuilder {
     for n in 0..<8 { bytes.storeBytes(of: vectorWord(kind), toByteOffset: 8 * n, as: UInt64.self) }
     if form.entry.operation == .ldmxcsr {
       // Mostly without reserved bits.
-      bytes.storeBytes(of: g.chance(90) ? UInt32(g.below(0x10000)) : UInt32(truncatingIfNeeded: g.next()), as: UInt32.self)
+      bytes.storeBytes(
+        of: g.chance(90) ? UInt32(g.below(0x10000)) : UInt32(truncatingIfNeeded: g.next()), as: UInt32.self)
     }
     if form.entry.operation == .fxrstor {
       bytes.storeBytes(of: drawMXCSR(), toByteOffset: 24, as: UInt32.self)
@@ -42,7 +45,9 @@ extension CaseBuilder {
       bytes.storeBytes(of: value.signExponent, toByteOffset: 8, as: UInt16.self)
     case .m80bcd:
       // The digits of the result for non-digits are undefined (SDM 2A FBLD).
-      for n in 0..<9 { bytes.storeBytes(of: UInt8(g.below(10) << 4 | g.below(10)), toByteOffset: n, as: UInt8.self) }
+      for n in 0..<9 {
+        bytes.storeBytes(of: UInt8(g.below(10) << 4 | g.below(10)), toByteOffset: n, as: UInt8.self)
+      }
       bytes.storeBytes(of: UInt8(g.pick([0, 0x80] as [UInt8])), toByteOffset: 9, as: UInt8.self)
     case .m16int, .m32int, .m64int: bytes.storeBytes(of: interestingInteger(&g), as: UInt64.self)
     case .menv, .mstate:
@@ -59,7 +64,9 @@ extension CaseBuilder {
     case .smallLanes:
       var word: UInt64 = 0
       for n in UInt64(0)..<4 {
-        let lane: UInt64 = g.pick([0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x7F80, 0x0100, g.next() & 0xFFFF])
+        let lane: UInt64 = g.pick([
+          0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0x8001, 0xFFFF, 0x7F80, 0x0100, g.next() & 0xFFFF,
+        ])
         word |= lane << (16 * n)
       }
       return word
@@ -82,8 +89,10 @@ extension CaseBuilder {
     case 0, 1:
       return sign
         | g.pick([
-          0, 1, 0x7F_FFFF, 0x80_0000, 0x80_0001, 0x3F80_0000, 0x3F7F_FFFF, 0x3F80_0001, 0x3F00_0000, 0x4000_0000,
-          0x4B00_0000, 0x4F00_0000, 0x4EFF_FFFF, 0x5F00_0000, 0x7F7F_FFFF, 0x7F80_0000, 0x7F80_0001, 0x7FC0_0000,
+          0, 1, 0x7F_FFFF, 0x80_0000, 0x80_0001, 0x3F80_0000, 0x3F7F_FFFF, 0x3F80_0001, 0x3F00_0000,
+          0x4000_0000,
+          0x4B00_0000, 0x4F00_0000, 0x4EFF_FFFF, 0x5F00_0000, 0x7F7F_FFFF, 0x7F80_0000, 0x7F80_0001,
+          0x7FC0_0000,
           0x7FFF_FFFF, 0x7FBF_FFFF, 0x3FC0_0000,
         ])
     case 2: return sign | UInt32(g.below(0x80_0000))  // denormal
@@ -159,7 +168,9 @@ extension CaseBuilder {
     if g.chance(60) { tags &= ~(1 << UInt8((top &+ 7) & 7)) }
     fx.storeBytes(of: tags, toByteOffset: 4, as: UInt8.self)
     for i in 0..<8 {
-      let value = family == .x87 ? extended() : (signExponent: 0xFFFF, significand: vectorWord(g.pick(VectorKind.allCases)))
+      let value =
+        family == .x87
+        ? extended() : (signExponent: 0xFFFF, significand: vectorWord(g.pick(VectorKind.allCases)))
       fx.storeBytes(of: value.significand, toByteOffset: 32 + 16 * i, as: UInt64.self)
       fx.storeBytes(of: value.signExponent, toByteOffset: 40 + 16 * i, as: UInt16.self)
     }

@@ -45,7 +45,7 @@ struct InstructionForm {
     let opcode = String(entry.opcode, radix: 16, uppercase: true)
     let mandatoryName = ["", "66 ", "F3 ", "F2 "][Int(mandatory)]
     return (entry.isVEX ? "VEX " : "") + prefix.rawValue + mandatoryName + size.rawValue + map + opcode
-      + (entry.reg.map { "/\($0)" } ?? "") + " \(entry.operation)"
+      + (entry.reg.map { "/\($0)" } ?? "") + (entry.rm.map { ".\($0)" } ?? "") + " \(entry.operation)"
       + (entry.hasModRM ? (isMemory ? " mem" : " reg") : "")
   }
 
@@ -64,7 +64,8 @@ struct InstructionForm {
           if entry.isString { prefixes += [.rep, .repne] }
           for prefix in prefixes {
             forms.append(
-              InstructionForm(entry: entry, mandatory: mandatory, size: size, isMemory: memory, prefix: prefix))
+              InstructionForm(
+                entry: entry, mandatory: mandatory, size: size, isMemory: memory, prefix: prefix))
           }
         }
       }
@@ -233,7 +234,9 @@ extension InstructionForm {
       draft.bytes.append(mod | reg | rm)
     }
     if mod == 0x40 { draft.bytes.append(UInt8(truncatingIfNeeded: g.next())) }
-    if mod == 0x80 { append32(&draft, UInt32(truncatingIfNeeded: g.chance(50) ? g.next() : g.below(64) &- 32)) }
+    if mod == 0x80 {
+      append32(&draft, UInt32(truncatingIfNeeded: g.chance(50) ? g.next() : g.below(64) &- 32))
+    }
   }
 
   private func append32(_ draft: inout Draft, _ value: UInt32) {
@@ -264,7 +267,8 @@ extension InstructionForm {
         draft.bytes.append(UInt8(truncatingIfNeeded: g.chance(50) ? 1 + g.below(127) : 0x80 + g.below(0x70)))
       case .jz:
         // In 64-bit mode near branches have 32-bit displacements whatever 66 says (Intel); see the vendor table.
-        append(&draft, g.chance(70) ? 1 + g.below(0x400) : g.chance(50) ? 0 &- (32 + g.below(0x400)) : g.next(), 4)
+        append(
+          &draft, g.chance(70) ? 1 + g.below(0x400) : g.chance(50) ? 0 &- (32 + g.below(0x400)) : g.next(), 4)
       case .ob, .ov: append(&draft, target, has67 ? 4 : 8)
       default: break
       }
@@ -277,7 +281,8 @@ func interestingInteger(_ g: inout CaseGenerator) -> UInt64 {
   switch g.below(8) {
   case 0, 1:
     return g.pick([
-      0, 1, 2, 3, 0x0F, 0x10, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFF_FFFF, 0x8000_0000,
+      0, 1, 2, 3, 0x0F, 0x10, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 0x7FFF_FFFF,
+      0x8000_0000,
       0xFFFF_FFFF, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF,
       0xFFFF_FFFF_FFFF_FF80, 0xFFFF_FFFF_FFFF_8000, 0xFFFF_FFFF_8000_0000, 0x8000_8000_8000_8080,
       0x7F7F_7FFF_7FFF_7F7F,

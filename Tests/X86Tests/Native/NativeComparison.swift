@@ -19,7 +19,9 @@ enum NativeComparison {
         // Linux pretends that all pages beyond a program's addresses are present (arch/x86/mm/fault.c).
         if native.cr2 >= 0x7FFF_FFFF_F000 { code &= ~1 }
       }
-      if code != 0 { result.append("error code: host \(hex(UInt64(native.error))), guest \(hex(UInt64(guest.error)))") }
+      if code != 0 {
+        result.append("error code: host \(hex(UInt64(native.error))), guest \(hex(UInt64(guest.error)))")
+      }
     }
     compare("RIP", native.rip, guest.rip)
     for r in 0..<16 where mask.ignoredRegisters >> UInt16(r) & 1 == 0 {
@@ -29,7 +31,8 @@ enum NativeComparison {
     }
     let flags = (native.rflags ^ guest.rflags) & mask.flags
     if flags != 0 {
-      result.append("RFLAGS: host \(flagNames(native.rflags)), guest \(flagNames(guest.rflags)) (\(flagNames(flags)))")
+      result.append(
+        "RFLAGS: host \(flagNames(native.rflags)), guest \(flagNames(guest.rflags)) (\(flagNames(flags)))")
     }
     if native.fsBase != guest.fsBase { compare("FS base", native.fsBase, guest.fsBase) }
     if native.gsBase != guest.gsBase { compare("GS base", native.gsBase, guest.gsBase) }
@@ -104,7 +107,8 @@ enum NativeComparison {
   }
 
   static let registerNames = [
-    "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15",
+    "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13", "R14",
+    "R15",
   ]
 
   static func hex(_ value: UInt64) -> String { String(value, radix: 16, uppercase: true) }
@@ -133,6 +137,19 @@ enum NativeComparison {
       if bytes.isEmpty { continue }
       text += ", [\(hex(address))]"
       for byte in bytes { text += (byte < 16 ? " 0" : " ") + hex(UInt64(byte)) }
+    }
+    let fx = input.fx
+    text +=
+      ", FCW \(hex(UInt64(fx.load(as: UInt16.self)))), FSW \(hex(UInt64(fx.load(fromByteOffset: 2, as: UInt16.self))))"
+    text += ", FTW \(hex(UInt64(fx.load(fromByteOffset: 4, as: UInt8.self))))"
+    text += ", MXCSR \(hex(UInt64(fx.load(fromByteOffset: 24, as: UInt32.self))))"
+    for r in 0..<8 {
+      let low = fx.load(fromByteOffset: 32 + 16 * r, as: UInt64.self)
+      text += ", ST\(r) \(hex(UInt64(fx.load(fromByteOffset: 40 + 16 * r, as: UInt16.self)))):\(hex(low))"
+    }
+    for r in 0..<16 {
+      let low = fx.load(fromByteOffset: 160 + 16 * r, as: UInt64.self)
+      text += ", XMM\(r) \(hex(fx.load(fromByteOffset: 168 + 16 * r, as: UInt64.self))):\(hex(low))"
     }
     return text
   }

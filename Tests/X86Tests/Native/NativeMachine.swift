@@ -21,7 +21,8 @@ final class NativeMachine {
   private let pattern: UnsafeMutableRawPointer
 
   // Physical addresses.
-  private static let pml4: UInt64 = 0x1000, gdt: UInt64 = 0x10000, idt: UInt64 = 0x11000, tss: UInt64 = 0x12000
+  private static let pml4: UInt64 = 0x1000, gdt: UInt64 = 0x10000, idt: UInt64 = 0x11000,
+    tss: UInt64 = 0x12000
   private static let halt: UInt64 = 0x13000, stack: UInt64 = 0x15000
   private static let code: UInt64 = 0x20_0000, data: UInt64 = 0x30_0000
   /// Linear address of physical 0, for the supervisor alone.
@@ -47,7 +48,8 @@ final class NativeMachine {
       let writable = i * 4096 < NativeMap.writableSize ? write : 0
       map(NativeMap.data + i * 4096, Self.data + i * 4096, present | user | noExecute | writable)
     }
-    (memory.base + Int(Self.code)).initializeMemory(as: UInt8.self, repeating: 0xCC, count: Int(NativeMap.codeSize))
+    (memory.base + Int(Self.code)).initializeMemory(
+      as: UInt8.self, repeating: 0xCC, count: Int(NativeMap.codeSize))
     (memory.base + Int(Self.data)).copyMemory(from: pattern, byteCount: Int(NativeMap.dataSize))
 
     // 08: nothing, 10: kernel code, 18: kernel data, 20: user code 32, 28: user data, 30: user code 64, 40: TSS.
@@ -123,7 +125,8 @@ final class NativeMachine {
     for i in 0..<input.length {
       let offset = input.rip &+ UInt64(i) &- NativeMap.code
       guard offset < NativeMap.codeSize else { continue }
-      memory.write(Self.code + offset, [undo ? 0xCC : input.guestCode.load(fromByteOffset: i, as: UInt8.self)])
+      memory.write(
+        Self.code + offset, [undo ? 0xCC : input.guestCode.load(fromByteOffset: i, as: UInt8.self)])
     }
   }
 
@@ -235,7 +238,8 @@ final class NativeMachine {
     let words = Int(NativeMap.writableSize) / 8
     var first = 0
     while first < words
-      && now.load(fromByteOffset: 8 * first, as: UInt64.self) == initial.load(fromByteOffset: 8 * first, as: UInt64.self)
+      && now.load(fromByteOffset: 8 * first, as: UInt64.self)
+        == initial.load(fromByteOffset: 8 * first, as: UInt64.self)
     { first += 1 }
     var length = 0
     if first < words {

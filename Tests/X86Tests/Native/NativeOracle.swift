@@ -115,7 +115,8 @@ final class NativeOracle {
   }
   func output(_ i: Int) -> NativeOutput {
     NativeOutput(
-      p: shared + Self.header + Int(NativeMap.dataSize) + Self.capacity * NativeInput.size + i * NativeOutput.size)
+      p: shared + Self.header + Int(NativeMap.dataSize) + Self.capacity * NativeInput.size + i
+        * NativeOutput.size)
   }
 
   struct Failure: Error, CustomStringConvertible {
@@ -133,7 +134,8 @@ final class NativeOracle {
 
   /// - Parameter pattern: `NativeMap.dataSize` bytes.
   init(pattern: [UInt8]) throws {
-    folder = FileManager.default.temporaryDirectory.appendingPathComponent("inquest-oracle-\(UUID().uuidString)")
+    folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "inquest-oracle-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let source = URL(fileURLWithPath: #filePath)
       .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -142,12 +144,15 @@ final class NativeOracle {
     let compiler = Process()
     compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     compiler.arguments = [
-      "cc", "-O1", "-fno-stack-protector", "-mno-red-zone", "-fno-tree-loop-distribute-patterns", "-mfsgsbase",
+      "cc", "-O1", "-fno-stack-protector", "-mno-red-zone", "-fno-tree-loop-distribute-patterns",
+      "-mfsgsbase",
       "-Wl,-z,now", "-o", program.path, source.path,
     ]
     try compiler.run()
     compiler.waitUntilExit()
-    guard compiler.terminationStatus == 0 else { throw Failure(description: "cc does not compile \(source.path)") }
+    guard compiler.terminationStatus == 0 else {
+      throw Failure(description: "cc does not compile \(source.path)")
+    }
 
     size =
       Self.header + Int(NativeMap.dataSize) + Self.capacity * (NativeInput.size + NativeOutput.size)
@@ -184,7 +189,9 @@ final class NativeOracle {
     guard read(fromHelper.fileHandleForReading.fileDescriptor, &byte, 1) == 1 else {
       process.waitUntilExit()
       throw Failure(
-        description: "the helper ended with \(process.terminationStatus) (signal: \(process.terminationReason == .uncaughtSignal))")
+        description:
+          "the helper ended with \(process.terminationStatus) (signal: \(process.terminationReason == .uncaughtSignal))"
+      )
     }
   }
 }

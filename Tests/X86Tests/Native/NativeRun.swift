@@ -61,7 +61,8 @@ final class NativeRun {
           continue
         }
         reached = true
-        pending.append(Pending(form: number, seed: seed, instruction: encoded.instruction, linear: encoded.linear))
+        pending.append(
+          Pending(form: number, seed: seed, instruction: encoded.instruction, linear: encoded.linear))
         if pending.count == NativeOracle.capacity { try finish() }
       }
     }
@@ -117,7 +118,8 @@ final class NativeRun {
     }
     if verbose {
       for result in results where result.cases > 0 {
-        text += "  \(result.name): \(result.cases) cases, \(result.faults) faults, \(result.mismatches) differ\n"
+        text +=
+          "  \(result.name): \(result.cases) cases, \(result.faults) faults, \(result.mismatches) differ\n"
       }
     }
     let run = results.filter { $0.cases > 0 }

@@ -25,7 +25,9 @@ struct NativeTests {
     return optimized
   }
 
-  @Test("instructions", .enabled(if: NativeOracle.isSupported && NativeTests.isOptimized), arguments: InstructionFamily.allCases)
+  @Test(
+    "instructions", .enabled(if: NativeOracle.isSupported && NativeTests.isOptimized),
+    arguments: InstructionFamily.allCases)
   func compare(_ family: InstructionFamily) throws {
     let environment = ProcessInfo.processInfo.environment
     let cases = environment["INQUEST_NATIVE_CASES"].flatMap { Int($0) } ?? 100

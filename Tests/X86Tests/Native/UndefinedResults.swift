@@ -10,7 +10,8 @@ struct ResultMask {
   var ignoresMemory = false
   /// RFLAGS bits that a user program can see.
   static let comparedFlags: UInt64 =
-    RFLAGS.status | RFLAGS.tf | RFLAGS.if | RFLAGS.df | RFLAGS.iopl | RFLAGS.nt | RFLAGS.rf | RFLAGS.ac | RFLAGS.id
+    RFLAGS.status | RFLAGS.tf | RFLAGS.if | RFLAGS.df | RFLAGS.iopl | RFLAGS.nt | RFLAGS.rf | RFLAGS.ac
+    | RFLAGS.id
 }
 
 /// Flags and results that the SDM leaves undefined: the one place where they are masked.
