@@ -1,0 +1,304 @@
+import Foundation
+import PC
+import Trace
+import X86Core
+import X86System
+
+/// What a run is set up with, beside the images; the header of a trace holds it as JSON.
+public struct RunSetup: Codable, Equatable, Sendable {
+  public var configuration: MachineConfiguration
+  /// `-action`, `-no-reboot`, `-no-shutdown`.
+  public var actions = ActionSettings()
+  /// `-S`: the machine waits for `cont`.
+  public var startPaused = false
+  /// `-name`.
+  public var name: String?
+  public var uuid = "00000000-0000-0000-0000-000000000000"
+
+  public init(configuration: MachineConfiguration) { self.configuration = configuration }
+}
+
+/// A machine, its run state, and the way between it and its surroundings: what a recording and a replay have in common.
+///
+/// All but `mailbox`, `start`, `wait` and what says so is for the machine's own thread.
+public class Session: ControlledMachine {
+  /// The meaning of instructions, timing and devices. A trace replays on the machine version that recorded it.
+  public static let machineVersion: UInt64 = 1
+  /// Of this program.
+  public static let version = "0.1.0"
+  /// A digest of the state is taken when the instruction count passes a multiple of this.
+  public static let digestInterval: UInt64 = 1 << 26
+  /// Instructions between two looks at the mailbox.
+  static let slice: UInt64 = 1 << 20
+
+  public let setup: RunSetup
+  public let machine: Machine
+  public let mailbox: Mailbox
+  /// The trace's path, when there is one.
+  public let path: String?
+  public internal(set) var control: RunControl
+  let funnel: Funnel
+  private var nextDigest = Session.digestInterval
+
+  /// Writes a core for QMP's `dump-guest-memory`; gives the bytes written. Set by who has a writer of cores.
+  public var dumper:
+    (
+      (_ session: Session, _ path: String, _ format: String, _ paging: Bool, _ range: Range<UInt64>?) throws
+        -> UInt64
+    )?
+  /// Bytes that a serial port (0 is COM1) or debug console (0x100 + index) sent. On the machine's thread.
+  public var onOutput: ((_ port: Int, _ bytes: [UInt8]) -> Void)? {
+    get { funnel.onOutput }
+    set { funnel.onOutput = newValue }
+  }
+  /// Told now and then how far the run is. On the machine's thread.
+  public var onProgress: ((Instant) -> Void)?
+
+  init(setup: RunSetup, machine: Machine, funnel: Funnel, path: String?) {
+    self.setup = setup
+    self.path = path
+    self.machine = machine
+    self.funnel = funnel
+    mailbox = Mailbox()
+    control = RunControl(actions: setup.actions)
+  }
+
+  /// Builds a machine and the funnel that it reports to.
+  /// - Throws: what `Machine.init` throws.
+  static func build(_ setup: RunSetup, _ images: MachineImages) throws -> (machine: Machine, funnel: Funnel) {
+    let funnel = Funnel()
+    let machine = try Machine(configuration: setup.configuration, images: images, world: funnel)
+    funnel.machine = machine
+    return (machine, funnel)
+  }
+
+  /// Goes on with another session's machine, as a branch does.
+  init(continuing other: Session, path: String?) {
+    setup = other.setup
+    self.path = path
+    mailbox = other.mailbox
+    control = other.control
+    funnel = other.funnel
+    machine = other.machine
+    nextDigest = other.nextDigest
+    dumper = other.dumper
+    onProgress = other.onProgress
+  }
+
+  /// The place where the run stands.
+  public var instant: Instant { funnel.now }
+  /// RIP of the next instruction.
+  public var rip: UInt64 { machine.processorState.rip }
+
+  // MARK: The machine's thread
+
+  private let finished = NSCondition()
+  private var isFinished = false
+
+  /// Runs `body` on a new thread with a large stack. `wait` waits for its end.
+  func startThread(_ body: @escaping () -> Void) {
+    let thread = Thread { [self] in
+      body()
+      finished.lock()
+      isFinished = true
+      finished.broadcast()
+      finished.unlock()
+    }
+    thread.name = "inquest-machine"
+    thread.stackSize = 64 << 20
+    thread.start()
+  }
+
+  func waitForThread() {
+    finished.lock()
+    while !isFinished { finished.wait() }
+    finished.unlock()
+  }
+
+  // MARK: Running
+
+  /// Runs to `limit` at most and accounts for what the guest did. What the run state machine decides, it does.
+  /// - Returns: the stop when it is one that only the caller can deal with: idle, dead, a requested stop.
+  func advance(to limit: UInt64) -> MachineStop {
+    let stop = machine.run(until: limit)
+    digestIfDue()
+    switch stop {
+    case .panicEvent(let byte): carryOut(control.panicEvent(byte))
+    case .powerOff: carryOut(control.guestPowerOff())
+    case .resetRequested: carryOut(control.guestReset())
+    case .debugExit(let status): carryOut(control.debugExit(status: status))
+    case .limit, .idle, .dead, .stopRequested: return stop
+    }
+    return .limit
+  }
+
+  /// Where the next slice ends.
+  var sliceEnd: UInt64 { (machine.instructionCount | (Self.slice &- 1)) &+ 1 }
+
+  /// Virtual time of an idle guest jumps to its next timer.
+  func skipIdle(to time: UInt64) {
+    let now = machine.virtualTime
+    guard time > now else { return }
+    funnel.witness(.idleSkip(nanoseconds: time &- now))
+    machine.skipIdle(to: time)
+  }
+
+  /// Virtual time of an idle guest goes on by what the host's clock says.
+  func waitIdle(nanoseconds: UInt64) {
+    funnel.input(.idleWait(nanoseconds: nanoseconds))
+    machine.skipIdle(to: machine.virtualTime &+ nanoseconds)
+  }
+
+  // MARK: Inputs
+
+  /// Logs a command and applies it.
+  /// - Throws: a `ControlError` when it is refused; nothing is logged then.
+  func apply(_ command: ControlCommand, source: CommandSource) throws {
+    var next = control
+    let effects = try next.perform(command)
+    funnel.input(.command(monitor: source.rawValue, json: LoggedCommand.control(command).json))
+    control = next
+    carryOut(effects)
+  }
+
+  /// Logs that the session ends the run, and ends it.
+  func applyEnd(_ ending: RunEnding) {
+    guard control.ending == nil else { return }
+    funnel.input(
+      .command(monitor: CommandSource.host.rawValue, json: LoggedCommand.end(reason: ending.reason).json))
+    if case .shutdown(let cause, _) = ending {
+      carryOut(control.quit(cause))
+    } else {
+      carryOut(control.end(ending))
+    }
+  }
+
+  /// Bytes for a serial port that has room for them.
+  func applySerialInput(port: Int, bytes: [UInt8]) {
+    funnel.input(.serialInput(port: UInt32(truncatingIfNeeded: port), bytes: bytes))
+    _ = machine.serialInput(port: port, bytes: bytes)
+  }
+
+  /// Entropy, chaos and scheduling are drawn from another seed from here on.
+  func applySeed(_ seed: UInt64) {
+    let bytes = (0..<8).map { UInt8(truncatingIfNeeded: seed >> (8 * UInt64($0))) }
+    funnel.input(.entropy(use: Self.seedUse, bytes: bytes))
+    machine.reseed(seed)
+  }
+  static let seedUse = "seed"
+
+  // MARK: Effects
+
+  func carryOut(_ effects: [RunControl.Effect]) {
+    var hasStopped = false
+    for effect in effects {
+      switch effect {
+      case .state(let from, let to, let reason):
+        funnel.witness(.runState(from: from.rawValue, to: to.rawValue, reason: reason))
+        if from == .running { hasStopped = true }
+      case .event(let event): emit(event)
+      case .marker(let marker):
+        funnel.witness(.marker(marker.kind, text: text(of: marker)))
+        didMark(marker)
+      case .resetMachine:
+        do { try machine.reset() } catch { resetFailure = error }
+      case .pressPowerButton: machine.pressPowerButton()
+      case .injectNMI: machine.injectNMI()
+      case .end(let ending):
+        if hasStopped { funnel.witness(.digest(digest())) }
+        hasStopped = false
+        funnel.witness(.endState(reason: ending.reason, digest: digest()))
+      }
+    }
+    if hasStopped { funnel.witness(.digest(digest())) }
+  }
+
+  /// Something of interest has just been logged.
+  func didMark(_ marker: RunControl.Marker) {}
+
+  /// Why the machine could not be started again.
+  private(set) var resetFailure: Error?
+
+  private func text(of marker: RunControl.Marker) -> String {
+    switch marker {
+    case .panic, .crashLoaded, .pvShutdown: return "rip 0x" + String(rip, radix: 16)
+    case .cont, .reset: return ""
+    }
+  }
+
+  /// Logs an event of the machine and tells the monitors.
+  private func emit(_ event: MachineEvent) {
+    let (name, json) = event.logged
+    funnel.witness(.machineEvent(name: name, json: json))
+    funnel.flushOutput()
+    mailbox.tell(event)
+  }
+
+  // MARK: Digests
+
+  private func digestIfDue() {
+    let count = machine.instructionCount
+    guard count >= nextDigest else { return }
+    nextDigest = (count / Self.digestInterval &+ 1) &* Self.digestInterval
+    // Without a trace nobody asks.
+    if funnel.sink != nil { funnel.witness(.digest(digest())) }
+    onProgress?(instant)
+  }
+
+  /// Hashes the state, and the memory written since the last digest, which begins anew.
+  func digest() -> StateDigest {
+    guard funnel.sink != nil else { return StateDigest(registers: 0, devices: 0, memory: 0) }
+    return StateDigester.digest(of: machine)
+  }
+
+  // MARK: ControlledMachine
+
+  public var runState: RunState { control.state }
+  public var actions: ActionSettings { control.actions }
+  public var position: MachinePosition {
+    MachinePosition(
+      instructionCount: machine.instructionCount, virtualTime: machine.virtualTime, mode: mode, filename: path
+    )
+  }
+  var mode: MachinePosition.Mode { .none }
+  public var name: String? { setup.name }
+  public var uuid: String { setup.uuid }
+  public var memorySize: UInt64 { setup.configuration.memorySize }
+
+  public func perform(_ command: ControlCommand) throws { try apply(command, source: .monitor) }
+
+  public func readPhysical(_ address: UInt64, count: Int) -> [UInt8]? {
+    machine.readPhysical(address, count: count)
+  }
+  public func translate(linear: UInt64, cpu: Int) -> UInt64? {
+    cpu == 0 ? machine.processor.cpu.inspect(linear) : nil
+  }
+  public func registersText(cpu: Int) -> String {
+    cpu == 0 ? machine.processorState.text(isHalted: machine.processor.isHalted) : ""
+  }
+
+  public func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws {
+    guard let dumper else { throw ControlError("this machine has no writer of dumps") }
+    do {
+      let count = try dumper(self, path, format, paging, range)
+      mailbox.tell(.dumpCompleted(completed: count, total: count, error: nil))
+    } catch let error as ControlError {
+      throw error
+    } catch {
+      mailbox.tell(.dumpCompleted(completed: 0, total: 0, error: "\(error)"))
+      throw ControlError("\(error)")
+    }
+  }
+}
+
+extension RunControl.Marker {
+  var kind: MarkerKind {
+    switch self {
+    case .panic: return .panic
+    case .crashLoaded: return .crashLoaded
+    case .pvShutdown: return .pvShutdown
+    case .cont: return .cont
+    case .reset: return .reset
+    }
+  }
+}
