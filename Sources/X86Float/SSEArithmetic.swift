@@ -153,10 +153,17 @@ public enum SSE {
     let p1 = selection & 0x20 != 0 ? mul(a[1], b[1], &mxcsr) : 0
     let p2 = selection & 0x40 != 0 ? mul(a[2], b[2], &mxcsr) : 0
     let p3 = selection & 0x80 != 0 ? mul(a[3], b[3], &mxcsr) : 0
+    // An unmasked exception of one step ends the instruction before the next (SDM 2A, DPPS).
+    if hasUnmasked(mxcsr) { return 0 }
     let low = add(p0, p1, &mxcsr)
     let high = add(p2, p3, &mxcsr)
+    if hasUnmasked(mxcsr) { return 0 }
     return add(low, high, &mxcsr)
   }
+
+  /// Whether MXCSR holds a flag whose exception is not masked.
+  @inlinable @inline(__always)
+  static func hasUnmasked(_ mxcsr: UInt32) -> Bool { mxcsr & ~(mxcsr >> 7) & 0x3F != 0 }
 
   /// One element of DPPD: a₀b₀ + a₁b₁ over the elements that bits 5:4 of the immediate select.
   @inlinable @inline(__always)
@@ -165,6 +172,7 @@ public enum SSE {
   ) -> Double {
     let p0 = selection & 0x10 != 0 ? mul(a[0], b[0], &mxcsr) : 0
     let p1 = selection & 0x20 != 0 ? mul(a[1], b[1], &mxcsr) : 0
+    if hasUnmasked(mxcsr) { return 0 }
     return add(p0, p1, &mxcsr)
   }
 }
