@@ -56,7 +56,7 @@ let package = Package(
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "CoreDump",
+        "Session", "Monitor", "CoreDump", "Trace", "PC",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),

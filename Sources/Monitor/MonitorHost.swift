@@ -41,6 +41,11 @@ public final class MonitorHost: @unchecked Sendable {
   /// Whether any monitor exists: without one nobody could continue a stopped machine.
   public var hasMonitor: Bool { !monitors.isEmpty }
 
+  /// Whether somebody is at a monitor right now.
+  public var hasClient: Bool {
+    monitors.contains { $0.backend.acceptsInput && !$0.backend.filename.hasPrefix("disconnected:") }
+  }
+
   /// Takes a `-chardev`. The device is opened when it is first used.
   public func declareChardev(_ text: String) throws {
     let (id, spec) = try CharacterSpec.parseChardev(text)

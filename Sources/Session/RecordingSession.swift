@@ -175,7 +175,10 @@ public final class RecordingSession: Session {
   private func step() {
     guard control.isRunning else {
       funnel.flushOutput()
-      if !answerPanic() { mailbox.wait(nanoseconds: nil) }
+      if answerPanic() { return }
+      // Nobody could let a stopped machine go on: a branch that was reset, say.
+      guard options.hasMonitor || options.panicPolicy == .wait else { return applyEnd(.guestDead) }
+      mailbox.wait(nanoseconds: nil)
       return
     }
     hasAnsweredPanic = false

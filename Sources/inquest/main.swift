@@ -1,1 +1,3 @@
-print("inquest")
+import InquestCLI
+
+InquestCLI.main()

@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import Session
+import Trace
+
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Where two runs part, and how: events, console, registers, memory.",
+    discussion: """
+      EXAMPLES:
+        inquest diff a.inq b.inq
+        inquest diff --json a.inq b.inq | jq .parting
+
+      EXIT STATUS: 0 the same run; 1 different; see inquest --help.
+      """)
+
+  @Argument(help: ArgumentHelp("The first trace.", valueName: "first")) var first: String
+  @Argument(help: ArgumentHelp("The second trace.", valueName: "second")) var second: String
+  @Option(
+    name: .customLong("image"),
+    help: ArgumentHelp("A file that a trace does not carry. May be repeated.", valueName: "file"))
+  var images: [String] = []
+  @Flag(
+    name: .customLong("events-only"),
+    help: "Do not replay the two to compare registers and memory at their ends.")
+  var eventsOnly = false
+  @Flag(name: .customLong("json"), help: "As JSON.") var json = false
+
+  func run() throws {
+    let (a, b) = (try TraceReader(path: first), try TraceReader(path: second))
+    var diff = try RunDiff(a, b)
+    if !diff.isIdentical && !eventsOnly {
+      Terminal.progress("replaying both to their ends")
+      do { diff.endState = try EndStateDiff(first, second, imagePaths: images) } catch {
+        diff.notes.append("the end states were not compared: \(CommandFailure(error).message)")
+      }
+      Terminal.clearProgress()
+    }
+    if json { Terminal.print(diff.json) } else { Terminal.write(diff.text, to: STDOUT_FILENO) }
+    if !diff.isIdentical { throw ExitRequest(status: ExitStatus.no) }
+  }
+}

@@ -1,0 +1,158 @@
+import ArgumentParser
+import Foundation
+import PC
+import Session
+
+struct RecordCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "record",
+    abstract: "Run a machine and record everything that comes in, so that the run can be repeated.",
+    discussion: """
+      EXAMPLES:
+        inquest record -m 256 -kernel vmlinuz -initrd initrd.img \\
+            -append "console=ttyS0 panic=5" -device pvpanic -serial stdio \\
+            -qmp unix:qmp.sock,server=on,wait=off -o crash.inq
+        inquest record -kernel guest.elf -nographic --seed 7 -o run.inq
+
+      A guest that panics is stopped and waits for its monitor. Without a monitor the recording ends there, unless \
+      --on-panic says otherwise. SIGINT and SIGTERM end the recording in good order.
+
+      EXIT STATUS: 0; 1 for -action panic=exit-failure; what isa-debug-exit gives; see inquest --help.
+      """)
+
+  @OptionGroup(title: "Machine") var machine: MachineOptions
+  @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+  @OptionGroup(title: "Run") var live: LiveOptions
+
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("The trace.", valueName: "file"))
+  var output: String
+
+  @Flag(
+    name: .customLong("no-embed"),
+    help: "Leave kernel and initramfs out of the trace; replays then need the files.")
+  var noEmbed = false
+
+  func run() throws {
+    try OutputPath.check(output)
+    try live.perform(machine, consoles, output: output, embed: !noEmbed)
+  }
+}
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run a machine as 'record' does, without a trace.",
+    discussion: """
+      EXAMPLES:
+        inquest run -kernel vmlinuz -initrd initrd.img -append console=ttyS0 -nographic
+
+      EXIT STATUS: as of 'record'.
+      """)
+
+  @OptionGroup(title: "Machine") var machine: MachineOptions
+  @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+  @OptionGroup(title: "Run") var live: LiveOptions
+
+  func run() throws { try live.perform(machine, consoles, output: nil, embed: false) }
+}
+
+/// What `record` and `run` have in common.
+struct LiveOptions: ParsableArguments {
+  @Option(
+    name: .customLong("on-panic"),
+    help: ArgumentHelp(
+      "What happens to a guest that has panicked and was paused: wait, quit, cont, reset. (default: wait with a "
+        + "monitor, else quit)", valueName: "policy"))
+  var onPanic: String?
+
+  @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp("End the run after so much virtual time.", valueName: "time"))
+  var limit: String?
+
+  @Flag(
+    name: .customLong("json"),
+    help: "Say on stdout as JSON how the run ended; the console is not shown there.")
+  var json = false
+
+  func perform(_ machine: MachineOptions, _ consoles: ConsoleOptions, output: String?, embed: Bool) throws {
+    let policy = try onPanic.map(Self.policy)
+    let limit = try limit.map { try InstantSpec.duration($0, option: "--limit") }
+    var plan = try MachinePlan(machine)
+    let images = try plan.images()
+    let surroundings = try Surroundings(
+      consoles, extraSerials: plan.extraSerials, debugConsoles: plan.debugConsoles, showsConsole: !json)
+    if plan.setup.startPaused && !surroundings.hasMonitor {
+      surroundings.close()
+      throw CommandFailure.usage("-S: there is no monitor to say 'cont'; give one with -qmp or -monitor")
+    }
+    plan.setup.configuration.serialPorts = surroundings.serialCount
+    let options = LiveRun.recordingOptions(
+      surroundings, pacesIdleTime: plan.pacesIdleTime, panicPolicy: policy, limit: limit)
+    let recording: RecordingSession
+    do {
+      recording = try RecordingSession(
+        setup: plan.setup, images: images, trace: output, options: options, kernelName: plan.kernelPath,
+        embed: embed)
+    } catch {
+      surroundings.close()
+      throw plan.naming(error)
+    }
+    try LiveRun(surroundings: surroundings, output: output, json: json).perform(recording)
+  }
+
+  private static func policy(_ text: String) throws -> PanicPolicy {
+    guard let policy = PanicPolicy(rawValue: text) else {
+      throw CommandFailure.usage("--on-panic \(text): one of wait, quit, cont, reset")
+    }
+    return policy
+  }
+}
+
+extension MachinePlan {
+  /// An error of the loader with the file that it is about.
+  func naming(_ error: any Error) -> any Error {
+    guard let error = error as? LoaderError else { return error }
+    var failure = CommandFailure(error)
+    switch error {
+    case .emptyInitrd, .initrdTooLarge:
+      failure.message = "\(initrdPaths.joined(separator: ",")): \(failure.message)"
+    case .commandLineTooLong: break
+    default: failure.message = "\(kernelPath): \(failure.message)"
+    }
+    return failure
+  }
+}
+
+/// Files that a command writes.
+enum OutputPath {
+  /// Finds out early what would be found out late.
+  /// - Throws: `CommandFailure` with status 73.
+  static func check(_ path: String) throws {
+    if path.isEmpty { throw CommandFailure.usage("-o: the file name is empty") }
+    var status = stat()
+    if stat(path, &status) == 0 {
+      if status.st_mode & S_IFMT == S_IFDIR {
+        throw CommandFailure(
+          status: ExitStatus.cannotCreate, message: "\(path): this is a folder; name a file to write")
+      }
+      guard access(path, W_OK) == 0 else { throw CommandFailure.output(path, creating: true, code: errno) }
+      return
+    }
+    // Not Foundation's `deletingLastPathComponent`, which traps on names of one character.
+    let folder = path.lastIndex(of: "/").map { path[...$0] } ?? "."
+    guard access(String(folder), W_OK | X_OK) == 0 else {
+      throw CommandFailure.output(path, creating: true, code: errno)
+    }
+  }
+
+  /// Refuses to write a file over one that is read.
+  static func check(_ path: String, isNot input: String) throws {
+    try check(path)
+    var (a, b) = (stat(), stat())
+    if stat(path, &a) == 0, stat(input, &b) == 0, a.st_dev == b.st_dev, a.st_ino == b.st_ino {
+      throw CommandFailure.usage("\(path): this is the trace that is read; name another file to write")
+    }
+  }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import Session
+import Trace
+
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay",
+    abstract: "Repeat a recorded run, to the instruction, and check that it is the same.",
+    discussion: """
+      EXAMPLES:
+        inquest replay crash.inq
+        inquest replay crash.inq --until panic -qmp unix:qmp.sock,server=on,wait=on
+        inquest replay crash.inq -serial null --json
+
+      INSTANTS: an instruction count (812334112, 812.3M), start, end, panic, panic:2, cont:1, reset:1, panic-1000, \
+      virtual time (t=3.25s), or an instant as 'events' prints it.
+
+      A client of a monitor may watch, query, and steer the replay with stop, cont and quit. --until holds there while a \
+      client is connected.
+
+      EXIT STATUS: 0 the same run; 1 diverged; see inquest --help.
+      """)
+
+  @OptionGroup var trace: TraceArguments
+  @Option(name: .customLong("until"), help: ArgumentHelp("Stop there. (default: end)", valueName: "instant"))
+  var until: String?
+  @Flag(
+    name: .customLong("json"), help: "Say on stdout as JSON what came of it; the console is not shown there.")
+  var json = false
+  @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+
+  func run() throws {
+    let spec = try until.map { try InstantSpec($0) } ?? .end
+    let reader = try TraceReader(path: trace.path)
+    let target = try spec.target(in: reader)
+    let surroundings = try Surroundings(consoles, showsConsole: !json)
+    defer { surroundings.close() }
+    let session = try ReplaySession(path: trace.path, imagePaths: trace.images, until: target)
+    TraceArguments.warn(reader)
+    ReplayProgress(reader, verb: "replaying").install(in: session)
+    let signals = Signals { _ in session.requestQuit() }
+    surroundings.connect(session)
+    let result = session.run()
+    surroundings.close()
+    Terminal.clearProgress()
+    if json { Terminal.print(JSONOutput.text(ReplayReport(result, session))) }
+    try Self.report(result, session, isQuiet: json)
+    if let number = signals.received { throw ExitRequest(status: 128 + number) }
+  }
+
+  /// The one line at the end, or the error.
+  static func report(_ result: ReplayResult, _ session: ReplaySession, isQuiet: Bool = false) throws {
+    let divergences = result.divergence == nil ? 0 : 1
+    var text =
+      "\(Figures.count(result.instructions, "instruction")), \(Figures.count(result.events, "event")), "
+    text += "\(Figures.count(UInt64(divergences), "divergence")), \(Figures.seconds(result.hostTime))"
+    switch result.reason {
+    case .end: text = "replayed to the end: " + text
+    case .until: text = "replayed to \(result.instant): " + text
+    case .cutOff: text = "replayed to where the recording was cut off: " + text
+    case .quit: text = "stopped at \(result.instant): " + text
+    case .diverged(let divergence): throw CommandFailure(divergence)
+    case .damaged(let error): throw CommandFailure(error)
+    case .failed(let reason): throw CommandFailure(status: ExitStatus.internal, message: reason)
+    }
+    if !isQuiet { Terminal.note(text) }
+  }
+}
+
+/// What came of a replay, for programs.
+struct ReplayReport: Codable {
+  var result: String
+  var instructions: UInt64
+  var instant: String
+  var events: UInt64
+  var divergences: Int
+  var divergence: String?
+  /// Nanoseconds.
+  var virtualTime: UInt64
+  /// Seconds.
+  var hostTime: Double
+  /// RIP, hexadecimal.
+  var rip: String
+
+  init(_ replay: ReplayResult, _ session: ReplaySession) {
+    switch replay.reason {
+    case .end: result = "end"
+    case .until: result = "until"
+    case .cutOff: result = "cut-off"
+    case .diverged: result = "diverged"
+    case .damaged: result = "damaged"
+    case .quit: result = "quit"
+    case .failed: result = "failed"
+    }
+    instructions = replay.instructions
+    instant = replay.instant.description
+    events = replay.events
+    divergences = replay.divergence == nil ? 0 : 1
+    divergence = replay.divergence?.description
+    virtualTime = replay.virtualTime
+    hostTime = replay.hostTime
+    rip = Figures.hexadecimal(session.rip)
+  }
+}

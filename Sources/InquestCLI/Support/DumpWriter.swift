@@ -1,0 +1,44 @@
+import CoreDump
+import Foundation
+import PC
+import Session
+
+/// Writes a session's machine as a core dump: the same bytes for the same instant, whoever asks.
+enum DumpWriter {
+  /// - Returns: bytes of guest memory in the dump.
+  /// - Throws: `CoreDumpError`.
+  static func write(
+    _ session: Session, to path: String, format: CoreFormat, paging: Bool = false,
+    range: Range<UInt64>? = nil,
+    level: Int32 = CoreWriter.defaultLevel, progress: ((CoreProgress) -> Void)? = nil
+  ) throws -> UInt64 {
+    let state = session.machine.processorState
+    let image = CoreImage(
+      memory: session.machine.memory, processors: [state], vmcoreinfo: note(session.machine), paging: paging,
+      range: range)
+    try CoreWriter.write(image, to: path, format: format, level: level, progress: progress)
+    return try CoreWriter.memorySize(of: image)
+  }
+
+  /// Lets QMP's `dump-guest-memory` write dumps of a session.
+  static func install(in session: Session) {
+    session.dumper = { session, path, format, paging, range in
+      do {
+        return try write(
+          session, to: path, format: format == "elf" ? .elf : .elfGzip, paging: paging, range: range)
+      } catch CoreDumpError.cannotCreate(_, let code) {
+        throw ControlError("Could not open '\(path)': \(String(cString: strerror(code)))")
+      }
+    }
+  }
+
+  /// The guest's VMCOREINFO: what it told the device, else what is found in its memory.
+  private static func note(_ machine: Machine) -> [UInt8]? {
+    if let note = machine.vmcoreinfo, note.size <= 1 << 20,
+      let bytes = machine.readPhysical(note.physicalAddress, count: Int(note.size))
+    {
+      return bytes
+    }
+    return VMCoreInfoScanner.find(in: machine.memory, processors: [machine.processorState])
+  }
+}
