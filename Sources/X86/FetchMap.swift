@@ -23,7 +23,8 @@ final class FetchMap {
   @inline(__always)
   func translate(_ linear: UInt64) -> UInt64? {
     let user = cpu.f.pointee.cpl == 3
-    let e = cpu.p
+    let e =
+      cpu.p
       + (Layout.fetchTLB &+ (user ? Layout.tlbTable : 0) &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
     if e.load(as: UInt64.self) == linear & TLBEntry.pageMask {
       return linear &+ e.load(fromByteOffset: 8, as: UInt64.self)

@@ -122,8 +122,9 @@ extension CPU {
   }
 
   func translationEntry(_ linear: UInt64, view: Int) -> UnsafeMutableRawPointer {
-    p + (Layout.translations &+ view &* Layout.translationTable
-      &+ Int(truncatingIfNeeded: (linear &>> 8) & UInt64(Layout.translationTable - 16)))
+    p
+      + (Layout.translations &+ view &* Layout.translationTable
+        &+ Int(truncatingIfNeeded: (linear &>> 8) & UInt64(Layout.translationTable - 16)))
   }
 
   /// Reads through the page tables. nil: fault recorded.

@@ -92,7 +92,8 @@ public func leave(_ cpu: UnsafeMutableRawPointer, _ slot: UnsafeRawPointer, _ le
 @inlinable @inline(__always)
 public func follow(_ cpu: UnsafeMutableRawPointer, _ slot: UnsafeRawPointer, _ left: Int) {
   let target = UnsafeRawPointer(
-    bitPattern: slot.load(fromByteOffset: ExitSlot.successor, as: UInt.self)).unsafelyUnwrapped
+    bitPattern: slot.load(fromByteOffset: ExitSlot.successor, as: UInt.self)
+  ).unsafelyUnwrapped
   let rest = left &- target.load(as: Int.self)
   if _slowPath(rest < 0) { return leave(cpu, slot, left) }
   return dispatch(cpu, target + Op.stride, rest)

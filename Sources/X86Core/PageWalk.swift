@@ -230,7 +230,9 @@ extension CPU {
       }
     }
     let fetch = p + Layout.fetchTLB
-    for i in 0..<(2 * Layout.tlbEntries) { fetch.storeBytes(of: TLBEntry.empty, toByteOffset: i &* 16, as: UInt64.self) }
+    for i in 0..<(2 * Layout.tlbEntries) {
+      fetch.storeBytes(of: TLBEntry.empty, toByteOffset: i &* 16, as: UInt64.self)
+    }
   }
 
   /// Takes a page out of a view's fast tables.

@@ -212,7 +212,8 @@ func stringOperation<S: StringOperation, T: Width>(
   if o.size & (Op.rep | Op.repne) != 0 { return repeated(S.self, T.self, cpu, op, left) }
   slow(cpu, op, left) { c, o in
     let mask = c.r64(o.maskSlot)
-    let step = c.f.pointee.systemFlags & RFLAGS.df != 0
+    let step =
+      c.f.pointee.systemFlags & RFLAGS.df != 0
       ? 0 &- UInt64(MemoryLayout<T>.size) : UInt64(MemoryLayout<T>.size)
     let source = stringRegister(c, GPR.rsi, mask)
     let destination = stringRegister(c, GPR.rdi, mask)
@@ -294,7 +295,9 @@ func bulkRun<S: StringOperation, T: Width>(
   if S.usesSource {
     let linear = source &+ c.r64(o.segmentSlot)
     n = min(n, (4096 &- linear & 0xFFF) &>> shift)
-    guard n != 0, source <= mask &- (n &* size &- 1), let host = c.readHit(linear, MemoryLayout<T>.size) else { return 0 }
+    guard n != 0, source <= mask &- (n &* size &- 1), let host = c.readHit(linear, MemoryLayout<T>.size) else {
+      return 0
+    }
     from = host
   }
   if S.usesDestination {
