@@ -124,8 +124,10 @@ public final class Processor {
       }
       if f.pointee.interruptPending || f.pointee.nmiPending {
         f.pointee.exitSlot = 0
+        let left = f.pointee.exitLeft
         if !takeInterrupt() { return .shutdown }
-        if f.pointee.exitLeft <= 0 { return .limit }
+        // The next one may follow before the handler's first instruction: a trap gate leaves interrupts on.
+        if f.pointee.exitLeft != left { continue }
       }
       if isHalted { return .halted }
       let singleStep = f.pointee.systemFlags & RFLAGS.tf != 0

@@ -28,11 +28,12 @@ struct FuzzCase {
     makeCode(&random)
     makeTables(&random)
     makePages(&random)
-    makeState(&random)
+    makeState(random)
   }
 
   private mutating func put(_ address: UInt64, _ words: [UInt64]) {
-    memory.append((address, words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }))
+    memory.append(
+      (address, words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }))
   }
 
   private var codeSize: CodeSize {
@@ -55,7 +56,8 @@ struct FuzzCase {
   }
 
   private func descriptor(_ base: UInt64, _ limit: UInt64, _ attributes: UInt64) -> UInt64 {
-    limit & 0xFFFF | (base & 0xFF_FFFF) << 16 | attributes << 40 | (limit >> 16 & 15) << 48 | (base >> 24 & 0xFF) << 56
+    limit & 0xFFFF | (base & 0xFF_FFFF) << 16 | attributes << 40 | (limit >> 16 & 15) << 48
+      | (base >> 24 & 0xFF) << 56
   }
 
   private mutating func makeTables(_ random: inout FuzzRandom) {
@@ -76,9 +78,12 @@ struct FuzzCase {
         gdt.append(
           offset & 0xFFFF | UInt64(random.pick(targets)) << 16 | UInt64(random.below(8)) << 32
             | (random.oneIn(2) ? 0xEC : 0xE4) << 40 | (offset >> 16) << 48)
-      case 1: gdt.append(UInt64(random.pick([FuzzMap.tss32Selector, FuzzMap.tss16Selector])) << 16 | 0xE5 << 40)
+      case 1:
+        gdt.append(UInt64(random.pick([FuzzMap.tss32Selector, FuzzMap.tss16Selector])) << 16 | 0xE5 << 40)
       case 2:
-        gdt.append(descriptor(UInt64(random.below(1 << 20)), UInt64(random.below(1 << 20)), 0x4090 | UInt64(random.below(16))))
+        gdt.append(
+          descriptor(
+            UInt64(random.below(1 << 20)), UInt64(random.below(1 << 20)), 0x4090 | UInt64(random.below(16))))
       default: gdt.append(random.next())
       }
     }
@@ -166,7 +171,8 @@ struct FuzzCase {
         directory.append(random.oneIn(4) ? UInt32(random.next() >> 32) : UInt32(i & 1) << 22 | 0x87)
       }
       memory.append((FuzzMap.pd32, bytes(directory)))
-      memory.append((FuzzMap.pt32, bytes(table(&random, 0, 1024, wide: false).map { UInt32(truncatingIfNeeded: $0) })))
+      memory.append(
+        (FuzzMap.pt32, bytes(table(&random, 0, 1024, wide: false).map { UInt32(truncatingIfNeeded: $0) })))
     }
   }
 
@@ -174,17 +180,20 @@ struct FuzzCase {
     words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
   }
 
-  private mutating func makeState(_ random: inout FuzzRandom) {
-    var random = random
+  private mutating func makeState(_ random: FuzzRandom) {
+    let start = random
     let (mode, paging) = (mode, paging)
     setUp = { s in
+      var random = start
       var code = FuzzCode(FuzzRandom(random.next()), .bits32)
       s.general = (0..<16).map { _ in random.oneIn(8) ? random.next() : UInt64(code.address()) }
       s.general[4] = FuzzMap.stack + 0x2000
       s.rip = FuzzMap.code + UInt64(random.below(0x1000))
       s.rflags = 2 | random.next() & 0x8D5 | (random.oneIn(2) ? 0x200 : 0) | (random.oneIn(16) ? 0x100 : 0)
       s.xcr0 = random.pick([1, 3, 7])
-      func segment(_ selector: UInt16, _ base: UInt64, _ limit: UInt32, _ attributes: UInt16) -> ProcessorState.Segment {
+      func segment(_ selector: UInt16, _ base: UInt64, _ limit: UInt32, _ attributes: UInt16)
+        -> ProcessorState.Segment
+      {
         .init(base: base, register: SegmentRegister(selector: selector, attributes: attributes, limit: limit))
       }
       let flat = segment(FuzzMap.data0, 0, .max, 0xC093)
@@ -238,7 +247,9 @@ struct FuzzCase {
       } else {
         s.cr3 = FuzzMap.pd32
       }
-      func table(_ base: UInt64, _ limit: UInt32, _ selector: UInt16 = 0, _ attributes: UInt16 = 0) -> TableRegister {
+      func table(_ base: UInt64, _ limit: UInt32, _ selector: UInt16 = 0, _ attributes: UInt16 = 0)
+        -> TableRegister
+      {
         var table = TableRegister()
         (table.base, table.limit, table.selector, table.attributes) = (base, limit, selector, attributes)
         return table

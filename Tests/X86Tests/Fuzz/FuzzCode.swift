@@ -41,7 +41,8 @@ struct FuzzCode {
     case 2...3: return UInt32(FuzzMap.code) + UInt32(random.below(0x10000))
     case 4: return UInt32(FuzzMap.pml4) + UInt32(random.below(0x8000))
     case 5: return UInt32(random.below(0x8000))
-    case 6: return UInt32(random.below(Int(FuzzMap.memorySize / 4096))) << 12 | UInt32(0xFF0 + random.below(16))
+    case 6:
+      return UInt32(random.below(Int(FuzzMap.memorySize / 4096))) << 12 | UInt32(0xFF0 + random.below(16))
     default: return UInt32(FuzzMap.data) + UInt32(random.below(0x20000))
     }
   }
@@ -62,7 +63,8 @@ struct FuzzCode {
     if random.oneIn(16) { bytes.append(0x67) }
     if row.allowsLock && random.oneIn(8) { bytes.append(0xF0) }
     let set = [0, 1, 2, 3].filter { row.prefixes & 1 << $0 != 0 }
-    let prefix = row.prefixSelects || random.oneIn(3) ? random.pick(set.isEmpty ? [0] : set) : (set.first ?? 0)
+    let prefix =
+      row.prefixSelects || random.oneIn(3) ? random.pick(set.isEmpty ? [0] : set) : (set.first ?? 0)
     var wide = random.oneIn(2)
     if let w = row.w { wide = w }
     if row.isVEX {
@@ -105,16 +107,21 @@ struct FuzzCode {
     if random.oneIn(8) { bytes.append(random.pick([0xFC, 0xFD])) }
     bytes.append(random.pick([0xF2, 0xF3]))
     if random.oneIn(3) { bytes.append(is64 ? 0x48 : 0x66) }
-    return bytes + [random.pick([0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF, 0x6C, 0x6D, 0x6E, 0x6F])]
+    return bytes + [
+      random.pick([0xA4, 0xA5, 0xA6, 0xA7, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF, 0x6C, 0x6D, 0x6E, 0x6F])
+    ]
   }
 
   /// MOV dword [address], value: page tables, descriptors, code.
   private mutating func tableWrite() -> [UInt8] {
     let target = random.pick([
-      UInt32(FuzzMap.pml4) + UInt32(random.below(0x8000)) & ~3, UInt32(FuzzMap.gdt) + UInt32(random.below(0x100)) & ~3,
-      UInt32(FuzzMap.idt) + UInt32(random.below(0x400)) & ~3, UInt32(FuzzMap.code) + UInt32(random.below(0x10000)),
+      UInt32(FuzzMap.pml4) + UInt32(random.below(0x8000)) & ~3,
+      UInt32(FuzzMap.gdt) + UInt32(random.below(0x100)) & ~3,
+      UInt32(FuzzMap.idt) + UInt32(random.below(0x400)) & ~3,
+      UInt32(FuzzMap.code) + UInt32(random.below(0x10000)),
     ])
-    let value = random.oneIn(2) ? UInt32(random.below(1024)) << 12 | UInt32(random.byte()) : UInt32(random.next() >> 32)
+    let value =
+      random.oneIn(2) ? UInt32(random.below(1024)) << 12 | UInt32(random.byte()) : UInt32(random.next() >> 32)
     let invalidate: [UInt8] = random.oneIn(2) ? [0x0F, 0x01, 0x3B] : []
     return moveImmediate(3, target) + moveImmediate(0, value)
       + (codeSize == .bits16 ? [0x67, 0x66, 0x89, 0x03] : [0x89, 0x03]) + invalidate
@@ -124,25 +131,32 @@ struct FuzzCode {
     let wide: [UInt8] = codeSize == .bits16 ? [0x66] : []
     switch random.below(14) {
     case 0:
-      let value = 0x11 | UInt32(truncatingIfNeeded: random.next()) & 0x8005_002E | (random.oneIn(4) ? 0 : 0x8000_0000)
+      let value =
+        0x11 | UInt32(truncatingIfNeeded: random.next()) & 0x8005_002E | (random.oneIn(4) ? 0 : 0x8000_0000)
       return moveImmediate(0, value) + [0x0F, 0x22, 0xC0]
     case 1:
       return moveImmediate(
-        0, UInt32(random.pick([FuzzMap.pml4, FuzzMap.pd32, FuzzMap.pdptPAE, FuzzMap.pd])) | UInt32(random.below(32)))
+        0,
+        UInt32(random.pick([FuzzMap.pml4, FuzzMap.pd32, FuzzMap.pdptPAE, FuzzMap.pd]))
+          | UInt32(random.below(32)))
         + [0x0F, 0x22, 0xD8]
     case 2:
       let value = UInt32(truncatingIfNeeded: random.next()) & 0x0077_0EFF | (random.oneIn(8) ? 0 : 0x20)
       return moveImmediate(0, value) + [0x0F, 0x22, 0xE0]
     case 3:
       let msr = random.pick([
-        0xC000_0080, 0xC000_0081, 0xC000_0082, 0xC000_0084, 0xC000_0100, 0xC000_0101, 0xC000_0102, 0x10, 0x3B, 0x174,
+        0xC000_0080, 0xC000_0081, 0xC000_0082, 0xC000_0084, 0xC000_0100, 0xC000_0101, 0xC000_0102, 0x10, 0x3B,
+        0x174,
         0x175, 0x176, 0x1A0, 0x277, 0x6E0, 0x1B, 0x800, 0x830, 0xDA0, 0x200, 0x2FF, 0x400, 0x48, 0x49,
         UInt32(random.below(0x1000)),
       ])
-      return moveImmediate(1, msr) + moveImmediate(0, address()) + moveImmediate(2, random.oneIn(2) ? 0 : address())
+      return moveImmediate(1, msr) + moveImmediate(0, address())
+        + moveImmediate(2, random.oneIn(2) ? 0 : address())
         + [0x0F, random.oneIn(3) ? 0x32 : 0x30]
     case 4...5:
-      return moveImmediate(0, UInt32(random.pick(FuzzMap.selectors))) + [0x8E, 0xC0 | UInt8(random.below(6)) << 3]
+      return moveImmediate(0, UInt32(random.pick(FuzzMap.selectors))) + [
+        0x8E, 0xC0 | UInt8(random.below(6)) << 3,
+      ]
     case 6:
       let offset = UInt32(random.below(0x10000))
       let selector = random.pick(FuzzMap.selectors)

@@ -26,7 +26,8 @@ final class FuzzSeams: ProcessorSeams {
     questions &+= 1
     note(kind, a, b)
     let value = FuzzRandom.mix(
-      seed ^ questions &* 0x1234_5678_9ABC_DEF1 ^ processor.instructionCount &* 31 ^ processor.cpu.virtualTime)
+      seed ^ questions &* 0x1234_5678_9ABC_DEF1 ^ processor.instructionCount &* 31 ^ processor.cpu.virtualTime
+    )
     // Now and then a device raises, lowers a line or asks for attention.
     switch value >> 56 {
     case 0...7: processor.setInterruptPending(true)
@@ -49,11 +50,15 @@ final class FuzzSeams: ProcessorSeams {
     let value = answer(3, address, UInt64(size))
     return size == 8 ? value : value & ((1 << UInt64(8 * size)) - 1)
   }
-  override func writeMemory(_ address: UInt64, size: Int, value: UInt64) { _ = answer(4, address &+ UInt64(size), value) }
+  override func writeMemory(_ address: UInt64, size: Int, value: UInt64) {
+    _ = answer(4, address &+ UInt64(size), value)
+  }
   override func acknowledgeInterrupt() -> UInt8? {
     let value = answer(5, 0, 0)
-    if value & 7 != 0 { processor.setInterruptPending(false) }
-    return value & 0xF0 == 0 ? nil : UInt8(truncatingIfNeeded: value >> 8)
+    // A request that has gone away takes the line along.
+    let isGone = value & 0xF0 == 0
+    if isGone || value & 7 != 0 { processor.setInterruptPending(false) }
+    return isGone ? nil : UInt8(truncatingIfNeeded: value >> 8)
   }
   override var taskPriority: UInt8 {
     get { UInt8(truncatingIfNeeded: answer(6, 0, 0)) & 15 }
@@ -63,10 +68,14 @@ final class FuzzSeams: ProcessorSeams {
     let value = answer(8, UInt64(index), 0)
     return value & 0x30 == 0 ? nil : value
   }
-  override func writeAPICMSR(_ index: UInt32, _ value: UInt64) -> Bool { answer(9, UInt64(index), value) & 0x30 != 0 }
+  override func writeAPICMSR(_ index: UInt32, _ value: UInt64) -> Bool {
+    answer(9, UInt64(index), value) & 0x30 != 0
+  }
   override func timeStampOffsetChanged(_ offset: UInt64) { note(10, offset, 0) }
   override func drawEntropy() -> UInt64 { answer(11, 0, 0) }
-  override func codeWritten(_ physicalAddress: UInt64, _ count: Int) { processor.codeWritten(physicalAddress, count) }
+  override func codeWritten(_ physicalAddress: UInt64, _ count: Int) {
+    processor.codeWritten(physicalAddress, count)
+  }
   override func flushBlocks() { processor.flushBlocks() }
 }
 
@@ -86,6 +95,9 @@ final class FuzzMachine {
   let memory: GuestMemory
   let seams = FuzzSeams()
   let processor: Processor
+  /// Cuts runs behind each instruction, and notes the way: count, CS base, RIP.
+  var steps = false
+  private(set) var trail: [(UInt64, UInt64, UInt64)] = []
   /// Told of each exception: vector, error code.
   var onException: ((UInt8, UInt32) -> Void)?
 
@@ -127,6 +139,7 @@ final class FuzzMachine {
   ///   - end: stops the case early, at this instruction count.
   func run(_ c: FuzzCase, slices: FuzzRandom?, end: UInt64 = .max) throws -> FuzzResult {
     load(c)
+    trail = []
     var slices = slices
     var idle = 0
     var events = FuzzRandom(c.seed ^ 0x5555)
@@ -135,8 +148,13 @@ final class FuzzMachine {
       while processor.instructionCount < target {
         var limit = target
         if slices != nil {
-          limit = min(target, processor.instructionCount &+ UInt64(1 + slices!.below(slices!.oneIn(4) ? 300 : 12)))
+          limit = min(
+            target, processor.instructionCount &+ UInt64(1 + slices!.below(slices!.oneIn(4) ? 300 : 12)))
           disturb(&slices!)
+        } else if steps {
+          limit = processor.instructionCount &+ 1
+          trail.append(
+            (processor.instructionCount, processor.cpu.segmentBase(1), processor.cpu.f.pointee.rip))
         }
         let before = processor.instructionCount
         switch processor.run(until: limit) {
@@ -150,7 +168,9 @@ final class FuzzMachine {
         if processor.instructionCount == before { idle += 1 } else { idle = 0 }
         if processor.isHalted {
           if events.oneIn(4) { processor.requestNMI() } else { processor.setInterruptPending(true) }
-          if processor.cpu.f.pointee.nmiBlocked && processor.cpu.f.pointee.systemFlags & RFLAGS.if == 0 { break cases }
+          if processor.cpu.f.pointee.nmiBlocked && processor.cpu.f.pointee.systemFlags & RFLAGS.if == 0 {
+            break cases
+          }
         }
         if idle > 10_000 { throw FuzzFailure.stuck(seed: c.seed) }
       }

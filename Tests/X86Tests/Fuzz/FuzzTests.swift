@@ -23,7 +23,8 @@ import X86System
       close(mark)
       unlink(place)
     }
-    FileHandle.standardError.write(Data("fuzzing from case \(first) on; the present case is in \(place)\n".utf8))
+    FileHandle.standardError.write(
+      Data("fuzzing from case \(first) on; the present case is in \(place)\n".utf8))
 
     let whole = FuzzMachine()
     let sliced = FuzzMachine()
@@ -49,35 +50,54 @@ import X86System
 
   /// The first instant at which two fresh machines, one cut at random, differ, and in what.
   private func explain(_ c: FuzzCase) throws -> String {
-    func pair(_ end: UInt64) throws -> (FuzzResult, FuzzResult) {
-      (
-        try FuzzMachine().run(c, slices: nil, end: end),
-        try FuzzMachine().run(c, slices: FuzzRandom(c.seed ^ 0xABCD), end: end)
-      )
-    }
-    let (one, two) = try pair(.max)
-    guard one != two else { return "not repeatable with fresh processors" }
+    let slices = FuzzRandom(c.seed ^ 0xABCD)
+    let full = (try FuzzMachine().run(c, slices: nil), try FuzzMachine().run(c, slices: slices))
+    guard full.0 != full.1 else { return "not repeatable with fresh processors" }
+    let stepper = FuzzMachine()
+    stepper.steps = true
+    let all = try stepper.run(c, slices: nil)
+    // One of the two agrees with single steps, most of the time; the other one is wrong.
+    let wrong: FuzzRandom? = all == full.0 ? slices : nil
+    let other = FuzzMachine()
+    var high: UInt64 = 0
     var low: UInt64 = 0
-    var high = min(one.instructions, two.instructions) + 1
-    while low + 1 < high {
-      let middle = (low + high) / 2
-      let (a, b) = try pair(middle)
-      if a == b { low = middle } else { high = middle }
+    var (a, b) = full
+    for end in 1...max(1, min(full.0.instructions, full.1.instructions)) {
+      (a, b) = (try other.run(c, slices: wrong, end: end), try stepper.run(c, slices: nil, end: end))
+      (low, high) = (end - 1, end)
+      if a != b { break }
     }
-    let before = try pair(low).0.state
-    let (a, b) = try pair(high)
+    let way = stepper.trail.suffix(6).map { step in
+      let linear = step.2 &+ (b.state.efer & EFER.lma != 0 ? 0 : step.1)
+      let bytes = (stepper.processor.cpu.inspect(linear).flatMap { stepper.memory.read($0, count: 15) } ?? [])
+        .map { String($0, radix: 16) }.joined(separator: " ")
+      return "\(step.0): \(String(linear, radix: 16)) \(bytes)"
+    }.joined(separator: "\n")
+    let machine = FuzzMachine()
+    let before = try machine.run(c, slices: nil, end: low).state
+    let linear =
+      before.rip &+ (before.cr0 & 1 != 0 && before.efer & EFER.lma != 0 ? 0 : before.segments[1].base)
+    let code = (machine.processor.cpu.inspect(linear).flatMap { machine.memory.read($0, count: 16) } ?? [])
+      .map { String($0, radix: 16) }.joined(separator: " ")
     var parts: [String] = []
     for (x, y) in zip(Mirror(reflecting: a.state).children, Mirror(reflecting: b.state).children)
     where "\(x.value)" != "\(y.value)" {
-      parts.append("\(x.label ?? ""): \(x.value) / \(y.value)")
+      if let x1 = x.value as? [UInt64], let y1 = y.value as? [UInt64] {
+        for i in 0..<min(x1.count, y1.count) where x1[i] != y1[i] {
+          parts.append("\(x.label ?? "")[\(i)]: \(String(x1[i], radix: 16)) / \(String(y1[i], radix: 16))")
+        }
+      } else {
+        parts.append("\(x.label ?? ""): \(x.value) / \(y.value)")
+      }
     }
     for (x, y) in zip(Mirror(reflecting: a).children, Mirror(reflecting: b).children)
     where x.label != "state" && "\(x.value)" != "\(y.value)" {
       parts.append("\(x.label ?? ""): \(x.value) / \(y.value)")
     }
     let cs = before.segments[1]
-    return "differs at \(high), before: cs base \(String(cs.base, radix: 16)) rip \(String(before.rip, radix: 16)) "
-      + "cr0 \(String(before.cr0, radix: 16)) flags \(String(before.rflags, radix: 16)); "
-      + parts.joined(separator: "; ")
+    return
+      "\(wrong == nil ? "whole" : "sliced") differs from steps at \(high), before: cs base \(String(cs.base, radix: 16)) rip \(String(before.rip, radix: 16)) "
+      + "cr0 \(String(before.cr0, radix: 16)) flags \(String(before.rflags, radix: 16)) code \(code); "
+      + parts.joined(separator: "; ") + "\n" + way
   }
 }
