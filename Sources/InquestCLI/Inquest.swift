@@ -35,6 +35,16 @@ public enum InquestCLI {
     }
   }
 
+  /// The help of each command, by name.
+  package static func helpTexts(columns: Int) -> [(command: String, text: String)] {
+    InquestCommand.configuration.groupedSubcommands.flatMap { $0.subcommands }.map {
+      ($0._commandName, $0.helpMessage(columns: columns))
+    }
+  }
+
+  /// The guest of `inquest demo`, an ELF file.
+  package static var demoGuest: [UInt8] { DemoGuest.image }
+
   private static var commandNames: [String] {
     InquestCommand.configuration.groupedSubcommands.flatMap { $0.subcommands }.map { $0._commandName }
   }

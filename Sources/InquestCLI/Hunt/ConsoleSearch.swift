@@ -1,7 +1,7 @@
 import Foundation
 
 /// What a run said on its console.
-struct ConsoleSearch {
+package struct ConsoleSearch {
   private let lines: [Substring]
 
   /// The console's file, the last 16 MiB of it.
@@ -10,7 +10,7 @@ struct ConsoleSearch {
     self.init(text: String(decoding: data.suffix(16 << 20), as: UTF8.self))
   }
 
-  init(text: String) {
+  package init(text: String) {
     // A carriage return with a line feed is one Character.
     lines = text.split(whereSeparator: \.isNewline)
   }
@@ -23,7 +23,7 @@ struct ConsoleSearch {
   }
 
   /// The line that names the panic, without the kernel's time stamp.
-  var panicLine: String? {
+  package var panicLine: String? {
     let line =
       lines.first { $0.contains("Kernel panic - not syncing") }
       ?? lines.first { $0.lowercased().contains("panic:") }

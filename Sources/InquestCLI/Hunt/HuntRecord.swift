@@ -63,9 +63,9 @@ struct HuntRecord: Codable, Equatable {
 }
 
 /// How often something happens, from a sample.
-enum Proportion {
+package enum Proportion {
   /// Wilson's interval of 95 %.
-  static func interval(_ hits: Int, of runs: Int) -> ClosedRange<Double> {
+  package static func interval(_ hits: Int, of runs: Int) -> ClosedRange<Double> {
     guard runs > 0 else { return 0...1 }
     let z = 1.959964
     let n = Double(runs)

@@ -102,16 +102,21 @@ struct MachineOptions: ParsableArguments {
 }
 
 /// A machine as it is to be built.
-struct MachinePlan {
-  var setup: RunSetup
+package struct MachinePlan {
+  package var setup: RunSetup
   var kernelPath: String
-  var initrdPaths: [String]
+  package var initrdPaths: [String]
   /// Where debug consoles write, in the order of the configuration: arguments as of `-serial`.
-  var debugConsoles: [String]
+  package var debugConsoles: [String]
   /// `-device isa-serial,chardev=ID`: further serial ports.
   var extraSerials: [String]
   /// `-icount sleep=`.
-  var pacesIdleTime: Bool?
+  package var pacesIdleTime: Bool?
+
+  /// - Parameter arguments: machine options as a user writes them.
+  package init(arguments: [String]) throws {
+    try self.init(try MachineOptions.parse(try Spelling.normalise(arguments)))
+  }
 
   /// - Throws: `CommandFailure` or `OptionText.Failure` that names option and value.
   init(_ options: MachineOptions, seed: UInt64? = nil) throws {

@@ -2,8 +2,8 @@
 ///
 /// A name takes a value in all commands or in none, so that a command line can be read before it is known which command
 /// it is for.
-enum OptionTable {
-  enum Treatment {
+package enum OptionTable {
+  package enum Treatment {
     case flag
     case value
     /// QEMU's, means nothing here, and is left out.
@@ -15,7 +15,7 @@ enum OptionTable {
     case refusedValue(String)
   }
 
-  static func treatment(of name: String) -> Treatment? {
+  package static func treatment(of name: String) -> Treatment? {
     if qemuValues.contains(name) || values.contains(name) { return .value }
     if qemuFlags.contains(name) || flags.contains(name) { return .flag }
     return foreign[name]

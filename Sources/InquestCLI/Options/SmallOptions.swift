@@ -75,9 +75,9 @@ struct IcountOption {
 }
 
 /// `-rtc`: the wall clock at power-on.
-enum ClockOption {
+package enum ClockOption {
   /// Where a seed is given and no date: 2026-01-01 00:00:00 UTC.
-  static let fixedTime: UInt64 = 1_767_225_600
+  package static let fixedTime: UInt64 = 1_767_225_600
   static let fixedText = "2026-01-01"
 
   /// - Returns: nanoseconds since 1970 UTC, as the guest's clock shows them.

@@ -1,9 +1,9 @@
 /// QEMU's spelling of options, turned into what ArgumentParser reads: `-kernel` and `--kernel`, with the value behind it
 /// or behind `=`, and values that begin with a dash. Options of QEMU's that mean nothing here go; others are refused by
 /// name.
-enum Spelling {
+package enum Spelling {
   /// - Throws: `CommandFailure` with the option's name and what to do.
-  static func normalise(_ arguments: [String]) throws -> [String] {
+  package static func normalise(_ arguments: [String]) throws -> [String] {
     var result: [String] = []
     var index = 0
     while index < arguments.count {

@@ -6,10 +6,10 @@ import Session
 import Trace
 
 /// An error as the user sees it: one line that says what is wrong, where, and what to do; and the exit status.
-struct CommandFailure: Error, CustomStringConvertible {
-  var status: Int32
-  var message: String
-  var description: String { message }
+package struct CommandFailure: Error, CustomStringConvertible {
+  package var status: Int32
+  package var message: String
+  package var description: String { message }
 
   static func usage(_ message: String) -> CommandFailure {
     CommandFailure(status: ExitStatus.usage, message: message)
@@ -27,7 +27,7 @@ struct CommandFailure: Error, CustomStringConvertible {
   }
 
   /// Any error that a command can throw.
-  init(_ error: any Error) {
+  package init(_ error: any Error) {
     switch error {
     case let failure as CommandFailure: self = failure
     case let error as TraceError: self.init(status: Self.status(error), message: error.description)
