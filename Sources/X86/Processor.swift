@@ -166,7 +166,8 @@ public final class Processor {
 
       switch f.pointee.exitReason {
       case .resume: break
-      case .link: continue
+      // A step that could not go on to its successor has retired all the same.
+      case .link: if !singleStep { continue }
       case .fault:
         if !deliverFault() { return .shutdown }
         continue
