@@ -25,8 +25,8 @@ for signal in INT TERM; do
   check "SIG$signal: it replays" timeout 60 "$INQUEST" replay "$signal.inq"
 done
 
-# A full disk: a file system of a few pages, where we may mount one.
-if [[ $(id -u) == 0 ]] && mkdir full && mount -t tmpfs -o size=64k tmpfs full 2>/dev/null; then
+# A full disk: a file system of four pages, less than the trace of a boot, where we may mount one.
+if [[ $(id -u) == 0 ]] && mkdir full && mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
   check 'a full disk ends the recording with status 74 and a clear line' \
     refused 74 'full|No space' "$INQUEST" record "${linux[@]}" -serial null -o full/trace.inq
   umount full
