@@ -77,12 +77,12 @@ extension ProcessorModel {
       let edx = bits(decoder, leaf1EDX) | 0x0803_F2CE
       return CPUIDLeaf(eax: signature, ebx: apicID << 24 | 1 << 16 | 8 << 8, ecx: ecx, edx: edx)
     case 2:
-      // Look into leaf 4; 64-byte prefetch, TLBs of 4-KiB pages.
-      return CPUIDLeaf(eax: 0x00FE_FF01, ebx: 0, ecx: 0, edx: 0x00F0_0000)
+      // Westmere's descriptors: TLBs (55, 03, 5A, B2, CA), 64-byte prefetch (F0); for caches look into leaf 4 (FF).
+      return CPUIDLeaf(eax: 0x5503_5A01, ebx: 0x00F0_B2FF, ecx: 0, edx: 0x00CA_0000)
     case 4: return cache(subleaf)
     case 5: return decoder.contains(.monitor) ? CPUIDLeaf(eax: 64, ebx: 64, ecx: 3, edx: 0) : CPUIDLeaf()
     case 6: return CPUIDLeaf(eax: 1 << 2)  // ARAT: the APIC timer never stops
-    case 7: return subleaf == 0 ? structured : CPUIDLeaf()
+    case 7: return structured(subleaf)
     case 0xB:
       // One thread a core, one core: both levels shift by nothing.
       guard subleaf < 2 else { return CPUIDLeaf(ecx: subleaf, edx: apicID) }
@@ -99,7 +99,11 @@ extension ProcessorModel {
     }
   }
 
-  private var structured: CPUIDLeaf {
+  private func structured(_ subleaf: UInt32) -> CPUIDLeaf {
+    let hasSpeculationControl = features.contains(.speculationControl)
+    // Subleaf 2: BHI_CTRL.
+    if subleaf == 2 && hasSpeculationControl { return CPUIDLeaf(edx: 1 << 4) }
+    guard subleaf == 0 else { return CPUIDLeaf() }
     var ebx = bits(decoder, leaf7EBX) | 1 << 1  // TSC_ADJUST
     if features.contains(.smep) { ebx |= 1 << 7 }
     if features.contains(.erms) { ebx |= 1 << 9 }
@@ -108,8 +112,8 @@ extension ProcessorModel {
     if features.contains(.umip) { ecx |= 1 << 2 }
     var edx: UInt32 = 1 << 29  // IA32_ARCH_CAPABILITIES
     if decoder.contains(.serialize) { edx |= 1 << 14 }
-    if features.contains(.speculationControl) { edx |= 1 << 26 | 1 << 27 }
-    return CPUIDLeaf(eax: 0, ebx: ebx, ecx: ecx, edx: edx)
+    if hasSpeculationControl { edx |= 1 << 26 | 1 << 27 }
+    return CPUIDLeaf(eax: hasSpeculationControl ? 2 : 0, ebx: ebx, ecx: ecx, edx: edx)
   }
 
   /// Leaf 4: what Westmere has; nothing depends on it but reports.

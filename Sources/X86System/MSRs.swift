@@ -48,11 +48,20 @@ private let fixedMTRRs: [UInt32] = [
 
 /// IA32_ARCH_CAPABILITIES: this processor has none of the known leaks, so that kernels do not defend themselves.
 /// RDCL_NO, IBRS_ALL, SKIP_L1DFL, SSB_NO, MDS_NO, IF_PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO,
-/// PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO.
+/// PBRSB_NO, GDS_NO, RFDS_NO, ITS_NO. Since May 2025 (6.15 and the stable kernels of that time) Linux gives nothing on
+/// BHI_NO and clears the branch history in a loop at each system call, unless there is BHI_DIS_S (`SpecCtrl.bhiDisable`).
 private let archCapabilities: UInt64 =
   1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 13 | 1 << 14 | 1 << 15 | 1 << 20 | 1
   << 24
   | 1 << 26 | 1 << 27 | 1 << 62
+
+/// Bits of IA32_SPEC_CTRL. They are kept and do nothing: there is no speculation that they could restrict.
+private enum SpecCtrl {
+  static let ibrs: UInt64 = 1 << 0, stibp: UInt64 = 1 << 1, ssbd: UInt64 = 1 << 2
+  /// BHI_DIS_S (CPUID.7.2:EDX.BHI_CTRL): branch history does not steer predictions in supervisor mode.
+  static let bhiDisable: UInt64 = 1 << 10
+  static let all = ibrs | stibp | ssbd | bhiDisable
+}
 
 extension CPU {
   /// A word of the MSR store.
@@ -141,6 +150,7 @@ extension CPU {
       f.pointee.tscAux = value
     case MSR.timeStampCounter: adjustTSC(by: value &- timeStampCounter)
     case MSR.tscAdjust: adjustTSC(by: value &- msrWord(MSRStore.tscAdjust))
+    case MSR.apicBase where value & 1 << 10 != 0 && !modelFeatures.contains(.x2apic): return false  // EXTD
     case MSR.apicBase, MSR.tscDeadline, MSR.x2apic: return seams.writeAPICMSR(msr, value)
     case MSR.sysenterCS: f.pointee.sysenterCS = value & 0xFFFF_FFFF
     case MSR.sysenterESP: return canonical(\.sysenterESP)
@@ -152,7 +162,7 @@ extension CPU {
     case MSR.xss:
       guard decoderFeatures.contains(.xsaves), value == 0 else { return false }
     case MSR.specCtrl:
-      guard hasSpeculationControl, value & ~7 == 0 else { return false }
+      guard hasSpeculationControl, value & ~SpecCtrl.all == 0 else { return false }
       setMSRWord(MSRStore.specCtrl, value)
     case MSR.predCmd: return hasSpeculationControl && value & ~1 == 0
     case MSR.biosSignID, MSR.biosUpdateTrigger: break  // no microcode to update

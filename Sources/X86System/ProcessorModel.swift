@@ -11,9 +11,11 @@ public struct ModelFeatures: OptionSet, Sendable {
   public static let erms = ModelFeatures(rawValue: 1 << 3)
   /// Pages of 1 GiB.
   public static let gigabytePages = ModelFeatures(rawValue: 1 << 4)
+  /// Linux makes use of it only where interrupts can be remapped, and complains where they cannot.
   public static let x2apic = ModelFeatures(rawValue: 1 << 5)
   public static let tscDeadline = ModelFeatures(rawValue: 1 << 6)
-  /// IBRS, IBPB, STIBP: IA32_SPEC_CTRL and IA32_PRED_CMD. Without it Linux takes the slower retpolines.
+  /// IBRS, IBPB, STIBP, BHI_CTRL: IA32_SPEC_CTRL and IA32_PRED_CMD. Without it Linux takes the slower retpolines, and
+  /// clears the branch history in software at each system call.
   public static let speculationControl = ModelFeatures(rawValue: 1 << 7)
   public static let hypervisor = ModelFeatures(rawValue: 1 << 8)
 }
@@ -37,7 +39,7 @@ public struct ProcessorModel: Sendable {
       .x86_64_v2, .rdtscp, .rdrand, .rdseed, .fsgsbase, .clflushopt, .prefetchw, .invpcid,
     ],
     features: [
-      .smep, .umip, .erms, .gigabytePages, .x2apic, .tscDeadline, .speculationControl, .hypervisor,
+      .smep, .umip, .erms, .gigabytePages, .tscDeadline, .speculationControl, .hypervisor,
     ])
 
   public init(

@@ -259,6 +259,26 @@ struct LongModeTests {
     #expect(m.run(0xED) == .delivered(Vector.gp))
   }
 
+  @Test("IA32_SPEC_CTRL takes what CPUID announces, BHI_DIS_S among it")
+  func speculationControl() {
+    let m = SystemMachine()
+    m.enterLongMode()
+    let model = ProcessorModel.default
+    #expect(model.leaf(7, 0).eax == 2)
+    #expect(model.leaf(7, 2).edx == 1 << 4)
+    #expect(m.cpu.writeMSR(MSR.specCtrl, 1 | 1 << 10))
+    #expect(m.cpu.readMSR(MSR.specCtrl) == 1 | 1 << 10)
+    #expect(!m.cpu.writeMSR(MSR.specCtrl, 1 << 11))
+    #expect(m.cpu.readMSR(MSR.specCtrl) == 1 | 1 << 10)
+  }
+
+  @Test("x2APIC mode cannot be entered on a model without it")
+  func noX2APIC() {
+    let m = SystemMachine()
+    #expect(ProcessorModel.default.leaf(1, 0).ecx & 1 << 21 == 0)
+    #expect(!m.cpu.writeMSR(MSR.apicBase, 0xFEE0_0D00))
+  }
+
   @Test("UMIP keeps SIDT from ring 3")
   func umip() {
     let m = SystemMachine()
