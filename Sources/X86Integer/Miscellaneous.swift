@@ -7,11 +7,15 @@ func noOperation(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left:
   next(cpu, op, left)
 }
 
-/// CLFLUSH, CLFLUSHOPT, CLWB: no cache to write back, but the faults of a load of one byte (SDM 2A CLFLUSH).
+/// CLFLUSH, CLFLUSHOPT, CLWB: no cache to write back, but the faults of a load of one byte (SDM 2A CLFLUSH). A device at
+/// the address is not read.
 @inline(__always)
 func flushLine(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
-  if CPU(cpu).readM(OpRef(op), UInt8.self) == nil { return raise(cpu, op, left) }
-  next(cpu, op, left)
+  slow(cpu, op, left) { c, o in
+    guard let linear = c.checkedAddress(o, size: 1, write: false), c.probeRead(linear, 1, c.dataAccess(write: false))
+    else { return .fault }
+    return .next
+  }
 }
 
 /// CLC, STC, CMC (`d`: 0, 1, 2).
