@@ -89,6 +89,10 @@ final class Funnel: MachineWorld {
     log { try $0.interrupt(at: instant, vector: vector, kind: isNMI ? .nmi : .external) }
   }
 
+  func didDelayInterrupt(nanoseconds: UInt64) {
+    witness(.chaosDelay(what: "interrupt", nanoseconds: nanoseconds))
+  }
+
   func didTransmit(port: Int, byte: UInt8) {
     if sink != nil {
       let instant = now

@@ -13,14 +13,24 @@ enum LineDiff {
 
   /// The differences with some lines around them; gaps are shown as "…".
   static func diff(_ a: [String], _ b: [String]) -> [Line] {
-    let start = zip(a, b).prefix { $0 == $1 }.count
+    let start = zip(a, b).prefix { isSame($0, $1) }.count
     let end = min(
-      zip(a.reversed(), b.reversed()).prefix { $0 == $1 }.count, min(a.count, b.count) - start)
+      zip(a.reversed(), b.reversed()).prefix { isSame($0, $1) }.count, min(a.count, b.count) - start)
     let middle = changes(Array(a[start..<a.count - end]), Array(b[start..<b.count - end]))
     let all =
       a.prefix(start).map { Line(side: " ", text: $0) } + middle
       + a.suffix(end).map { Line(side: " ", text: $0) }
     return shortened(all)
+  }
+
+  /// Whether two lines are the same but for the time that Linux writes before its messages (`[    0.006795] `).
+  static func isSame(_ a: String, _ b: String) -> Bool { a == b || untimed(a) == untimed(b) }
+
+  private static func untimed(_ line: String) -> Substring {
+    guard line.utf8.first == UInt8(ascii: "["), let end = line.firstIndex(of: "]"),
+      line[..<end].dropFirst().allSatisfy({ $0 == " " || $0 == "." || $0.isASCII && $0.isNumber })
+    else { return line[...] }
+    return line[end...]
   }
 
   private static func changes(_ a: [String], _ b: [String]) -> [Line] {
@@ -35,7 +45,7 @@ enum LineDiff {
           diagonal == -distance
           || (diagonal != distance && furthest[middle + diagonal - 1] < furthest[middle + diagonal + 1])
         var x = down ? furthest[middle + diagonal + 1] : furthest[middle + diagonal - 1] + 1
-        while x < a.count, x - diagonal < b.count, x - diagonal >= 0, a[x] == b[x - diagonal] { x += 1 }
+        while x < a.count, x - diagonal < b.count, x - diagonal >= 0, isSame(a[x], b[x - diagonal]) { x += 1 }
         furthest[middle + diagonal] = x
         if x >= a.count, x - diagonal >= b.count { return walkBack(a, b, history, middle) }
       }

@@ -176,8 +176,8 @@ public final class RecordingSession: Session {
     guard control.isRunning else {
       funnel.flushOutput()
       if answerPanic() { return }
-      // Nobody could let a stopped machine go on: a branch that was reset, say.
-      guard options.hasMonitor || options.panicPolicy == .wait else { return applyEnd(.guestDead) }
+      // Nobody could let a stopped machine go on.
+      guard options.hasMonitor || options.panicPolicy == .wait else { return goOnAlone() }
       mailbox.wait(nanoseconds: nil)
       return
     }
@@ -273,6 +273,12 @@ public final class RecordingSession: Session {
     }
     for command in commands where control.ending == nil { try? apply(command, source: .policy) }
     return true
+  }
+
+  /// A machine that stands and that nobody can command: a branch that was reset starts again, everything else ends.
+  private func goOnAlone() {
+    if isContinuation, control.state == .prelaunch, (try? apply(.cont, source: .policy)) != nil { return }
+    applyEnd(.guestDead)
   }
 
   override func didMark(_ marker: RunControl.Marker) {

@@ -43,7 +43,7 @@ public struct RunDiff: Codable, Equatable, Sendable {
     public var ending: String?
     public var end: String
   }
-  /// A line of the text diff of the two consoles.
+  /// A line of the text diff of the two consoles, in which the times of kernel messages are ignored.
   public struct ConsoleLine: Codable, Equatable, Sendable {
     /// " " in both, "-" in the first only, "+" in the second only.
     public var side: String
@@ -220,7 +220,7 @@ public struct RunDiff: Codable, Equatable, Sendable {
     if let parting {
       lines.append("")
       lines.append(
-        "The runs part after \(parting.commonEvents) common events\(parting.lastCommon.map { ", the last: \($0)" } ?? "")."
+        "The runs part after \(parting.commonEvents) common event\(parting.commonEvents == 1 ? "" : "s")\(parting.lastCommon.map { ", the last: \($0)" } ?? "")."
       )
       for (name, side) in [("first", parting.first), ("second", parting.second)] {
         let place = side.instant.map { " at \($0)" } ?? ""
@@ -252,7 +252,7 @@ public struct RunDiff: Codable, Equatable, Sendable {
     }
     if console.contains(where: { $0.side != " " }) {
       lines.append("")
-      lines.append("Console (- first, + second):")
+      lines.append("Console (- first, + second; the times of kernel messages are ignored):")
       lines += console.prefix(60).map { "  \($0.side)\($0.text)" }
       if console.count > 60 { lines.append("  … and \(console.count - 60) lines more") }
     }

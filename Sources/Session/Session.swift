@@ -270,11 +270,13 @@ public class Session: ControlledMachine {
   public func readPhysical(_ address: UInt64, count: Int) -> [UInt8]? {
     machine.readPhysical(address, count: count)
   }
-  public func translate(linear: UInt64, cpu: Int) -> UInt64? {
-    cpu == 0 ? machine.processor.cpu.inspect(linear) : nil
-  }
+  public func translate(linear: UInt64, cpu: Int) -> UInt64? { cpu == 0 ? machine.translate(linear) : nil }
   public func registersText(cpu: Int) -> String {
-    cpu == 0 ? machine.processorState.text(isHalted: machine.processor.isHalted) : ""
+    guard cpu == 0 else { return "" }
+    // The monitor names the processor itself.
+    let text = machine.registersText()
+    let title = "\nCPU#0\n"
+    return text.hasPrefix(title) ? String(text.dropFirst(title.count)) : text
   }
 
   public func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws {

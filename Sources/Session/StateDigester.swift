@@ -16,7 +16,10 @@ enum StateDigester {
     (try? StateHashEncoder.hash(machine.processorState)) ?? 0
   }
 
-  static func devices(of machine: Machine) -> UInt64 { 0 }
+  /// Everything that is neither RAM nor a register: devices, entropy, chaos, the processor's own odds and ends.
+  static func devices(of machine: Machine) -> UInt64 {
+    (try? StateHashEncoder.hash(machine.snapshot())) ?? 0
+  }
 
   /// Hashes number and content of each page written since the last call, in ascending order.
   private static func writtenMemory(of machine: Machine) -> UInt64 {

@@ -67,8 +67,7 @@ final class Listener: @unchecked Sendable {
   }
 }
 
-func setup(seed: UInt64 = 1, pvpanic: Bool = true, _ change: (inout RunSetup) -> Void = { _ in }) -> RunSetup
-{
+func setup(seed: UInt64 = 1, pvpanic: Bool = true, _ change: (inout RunSetup) -> Void = { _ in }) -> RunSetup {
   var configuration = MachineConfiguration()
   configuration.memorySize = 16 << 20
   configuration.seed = seed
