@@ -108,8 +108,7 @@ struct ELFBytes {
   mutating func align(_ alignment: Int) { zeros((alignment - bytes.count % alignment) % alignment) }
 
   /// QEMU's form of a segment: the flags are the second word of its descriptor (SDM 3A 3.4.5), bits 8–15 and 20–23.
-  fileprivate mutating func segment(_ selector: UInt16, _ limit: UInt32, _ attributes: UInt16, _ base: UInt64)
-  {
+  fileprivate mutating func segment(_ selector: UInt16, _ limit: UInt32, _ attributes: UInt16, _ base: UInt64) {
     u32(UInt32(selector))
     u32(limit)
     u32((UInt32(attributes) << 8) & 0x00F0_FF00)

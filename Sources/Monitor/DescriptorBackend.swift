@@ -75,8 +75,7 @@ public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
   }
 
   /// `path.in` and `path.out` if both exist, else `path` for both ways.
-  public static func pipe(path: String, label: String, group: any EventLoopGroup) throws -> DescriptorBackend
-  {
+  public static func pipe(path: String, label: String, group: any EventLoopGroup) throws -> DescriptorBackend {
     let input: CInt
     let output: CInt
     if access("\(path).in", F_OK) == 0 && access("\(path).out", F_OK) == 0 {

@@ -54,8 +54,7 @@ public final class TraceWriter {
   ///   - header: without images; they are added from `images`.
   ///   - images: each role at most once.
   ///   - flushInterval: seconds of host time after which events go to the file at the latest.
-  public init(path: String, header: TraceHeader, images: [ImageSource] = [], flushInterval: Double = 1) throws
-  {
+  public init(path: String, header: TraceHeader, images: [ImageSource] = [], flushInterval: Double = 1) throws {
     self.path = path
     self.flushInterval = flushInterval
     guard Set(images.map(\.role)).count == images.count else {
@@ -121,8 +120,7 @@ public final class TraceWriter {
   /// Logs a read of 1, 2 or 4 bytes at an I/O port.
   public func portRead(at instant: Instant, port: UInt16, size: UInt8, value: UInt32) throws {
     try enter(instant)
-    if folder.read(current, at: instant, mmio: false, address: UInt64(port), size: size, value: UInt64(value))
-    {
+    if folder.read(current, at: instant, mmio: false, address: UInt64(port), size: size, value: UInt64(value)) {
       cutIfDue()
     }
     pthread_mutex_unlock(lock)

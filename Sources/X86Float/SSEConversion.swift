@@ -29,8 +29,7 @@ extension SSE {
   public static func round<T: SSEScalar, I: SSEInteger>(
     _ a: T, to _: I.Type, _ mxcsr: inout UInt32
   ) -> I {
-    if mxcsr & (MXCSR.daz | MXCSR.rc) == 0, a.magnitude < T.power(Swift.min(T.fractionBits, I.bitWidth &- 2))
-    {
+    if mxcsr & (MXCSR.daz | MXCSR.rc) == 0, a.magnitude < T.power(Swift.min(T.fractionBits, I.bitWidth &- 2)) {
       let r = a.roundedToNearest()
       if mxcsr & MXCSR.pe == 0, r != a { mxcsr |= MXCSR.pe }
       return I(r)

@@ -125,8 +125,7 @@ extension CPU {
   }
 
   /// Delivery through a task gate (SDM 3A 6.12.2): a task switch, nested; the error code goes onto the new stack.
-  private func deliverToTask(_ gate: Descriptor, _ vector: UInt8, _ errorCode: UInt32?, _ kind: UInt8) -> Bool
-  {
+  private func deliverToTask(_ gate: Descriptor, _ vector: UInt8, _ errorCode: UInt32?, _ kind: UInt8) -> Bool {
     guard let tss = availableTSS(gate.gateSelector) else { return false }
     guard switchTask(to: gate.gateSelector, tss, .nested, flags: pushedFlags(vector, kind)) else {
       return false

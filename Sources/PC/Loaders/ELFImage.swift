@@ -85,8 +85,7 @@ struct ELFImage {
         let noteType = fields.u32(Int(at) + 8)
       {
         let content = (at + 12 + UInt64(nameSize) + alignment - 1) / alignment * alignment
-        if noteType == type, let found = fields.slice(at + 12, UInt64(nameSize)), found.elementsEqual(wanted)
-        {
+        if noteType == type, let found = fields.slice(at + 12, UInt64(nameSize)), found.elementsEqual(wanted) {
           return fields.slice(content, UInt64(size))
         }
         at = (content + UInt64(size) + alignment - 1) / alignment * alignment

@@ -68,8 +68,7 @@
       for escape: [UInt8] in [[0x0F], [0x0F, 0x38], [0x0F, 0x3A]] {
         for prefix: [UInt8] in [[], [0x66], [0xF3], [0xF2]] {
           for rex: [UInt8] in [[], [0x48]] {
-            for opcode in UInt8.min...UInt8.max where escape.count == 2 || (opcode != 0x38 && opcode != 0x3A)
-            {
+            for opcode in UInt8.min...UInt8.max where escape.count == 2 || (opcode != 0x38 && opcode != 0x3A) {
               let isGroup = escape.count == 1 && (0x71...0x73).contains(opcode)
               let isState = escape.count == 1 && opcode == 0xAE
               for reg: UInt8 in isGroup || isState ? Array(0...7) : [1] {

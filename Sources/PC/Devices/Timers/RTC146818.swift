@@ -342,8 +342,7 @@ public final class RTC146818: ByteRegisters {
     let last = rtc.flagsTime
     guard now > last else { return }
     rtc.flagsTime = now
-    if let ticks = periodicTicks, Self.crystal.ticks(at: now) / ticks != Self.crystal.ticks(at: last) / ticks
-    {
+    if let ticks = periodicTicks, Self.crystal.ticks(at: now) / ticks != Self.crystal.ticks(at: last) / ticks {
       rtc.memory[Self.registerC] |= Self.periodicFlag
     }
     if isRunning, clock(at: now) != clock(at: last) {
