@@ -69,6 +69,8 @@ public final class RecordingSession: Session {
   /// Applied before the machine starts or goes on.
   var firstCommands: [ControlCommand] = []
   var firstSeed: UInt64?
+  /// The seed from which this part of the run draws.
+  public var seed: UInt64 { firstSeed ?? setup.configuration.seed }
   private let isContinuation: Bool
 
   private let serialLock = NSLock()

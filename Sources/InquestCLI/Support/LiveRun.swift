@@ -63,7 +63,7 @@ struct LiveRun {
 
   private func report(_ result: RecordingResult, _ recording: RecordingSession) {
     let size = output.flatMap { try? FileManager.default.attributesOfItem(atPath: $0)[.size] as? UInt64 }
-    let seed = recording.setup.configuration.seed
+    let seed = recording.seed
     if json {
       Terminal.print(RunReport(result, recording, trace: output, size: size).json)
       return
@@ -137,7 +137,7 @@ struct RunReport: Codable {
     hostTime = result.hostTime
     panics = result.panics.map(\.description)
     rip = Figures.hexadecimal(session.rip)
-    seed = session.setup.configuration.seed
+    seed = session.seed
     self.trace = trace
     traceSize = size
   }
