@@ -373,15 +373,16 @@ final class DescriptorReader: @unchecked Sendable {
       if pollers[1].revents != 0 { break }
       let count = read(descriptor, &buffer, buffer.count)
       if count > 0 {
-        received(Array(buffer[..<count]))
+        // Told under the lock: after `close` nothing is said any more, because the loop may be gone.
+        monitor.locked { if !isClosing { received(Array(buffer[..<count])) } }
       } else if count < 0 && (errno == EINTR || errno == EAGAIN) {
         continue
       } else {
         break reading
       }
     }
-    ended()
     monitor.locked {
+      if !isClosing { ended() }
       isClosing = true
       if wake.read >= 0 {
         Glibc.close(wake.read)
