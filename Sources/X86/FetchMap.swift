@@ -56,12 +56,27 @@ final class FetchMap {
     if !page.isGlobal && isHigh { f.pointee.upperHalfNotGlobal = true }
     let physical = page.physicalAddress & f.pointee.a20Mask
     if isHigh {
-      if high.count >= Self.capacity { cpu.newGeneration(low: false, high: true) }
+      if high.count >= Self.capacity { end(low: false) }
       high[key] = physical & TLBEntry.pageMask
     } else {
-      if low.count >= Self.capacity { cpu.newGeneration(low: true, high: false) }
+      if low.count >= Self.capacity { end(low: true) }
       low[key] = physical & TLBEntry.pageMask
     }
     return physical
+  }
+
+  /// Ends a generation that has grown too large, and with it what the table in front of the map still holds.
+  private func end(low isLow: Bool) {
+    for i in 0..<(2 * Layout.tlbEntries) {
+      cpu.p.storeBytes(of: TLBEntry.empty, toByteOffset: Layout.fetchTLB &+ i &* 16, as: UInt64.self)
+    }
+    cpu.newGeneration(low: isLow, high: !isLow)
+    if isLow {
+      low.removeAll(keepingCapacity: true)
+      lowGeneration = cpu.f.pointee.generationLow
+    } else {
+      high.removeAll(keepingCapacity: true)
+      highGeneration = cpu.f.pointee.generationHigh
+    }
   }
 }

@@ -111,22 +111,6 @@ public func followFar(_ cpu: UnsafeMutableRawPointer, _ slot: UnsafeRawPointer, 
   return follow(cpu, slot, left)
 }
 
-/// Follows a computed jump to `rip` through the jump cache.
-@inlinable @inline(__always)
-public func followIndirect(
-  _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ rip: UInt64, _ left: Int
-) {
-  let c = CPU(cpu)
-  let key = Int64(bitPattern: rip) < 0 ? c.f.pointee.fetchKeyHigh : c.f.pointee.fetchKeyLow
-  let e = cpu + (Layout.jumpCache &+ Int(truncatingIfNeeded: JumpCache.index(rip) &* 16))
-  if _slowPath(e.load(as: UInt64.self) != key) { return leaveIndirect(cpu, rip, left) }
-  let target = UnsafeRawPointer(bitPattern: e.load(fromByteOffset: 8, as: UInt.self)).unsafelyUnwrapped
-  if _slowPath(target.load(fromByteOffset: 8, as: UInt64.self) != rip) { return leaveIndirect(cpu, rip, left) }
-  let rest = left &- target.load(as: Int.self)
-  if _slowPath(rest < 0) { return leaveIndirect(cpu, rip, left) }
-  return dispatch(cpu, target + Op.stride, rest)
-}
-
 public enum JumpCache {
   @inlinable @inline(__always)
   public static func index(_ rip: UInt64) -> UInt64 {

@@ -108,13 +108,6 @@ public struct HeaderRef {
   @inlinable @inline(__always) public var rip: UInt64 { p.load(fromByteOffset: 8, as: UInt64.self) }
   /// Physical address of the first byte.
   @inlinable public var physicalAddress: UInt64 { p.load(fromByteOffset: 16, as: UInt64.self) }
-  /// Bytes of guest code.
-  @inlinable public var byteCount: UInt16 { p.load(fromByteOffset: 24, as: UInt16.self) }
-  @inlinable public var mode: UInt8 { p.load(fromByteOffset: 26, as: UInt8.self) }
-  /// 1: decoded for one instruction only.
-  @inlinable public var isStep: Bool { p.load(fromByteOffset: 27, as: UInt8.self) != 0 }
-  /// Index + 1 of the next block of the same page, in units of operations from the pool's start.
-  @inlinable public var nextInPage: UInt32 { p.load(fromByteOffset: 28, as: UInt32.self) }
 
   /// More than any budget: entering fails the one comparison that every link makes.
   @inlinable @inline(__always) public static var staleLength: Int { 1 << 40 }
