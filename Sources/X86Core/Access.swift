@@ -107,7 +107,7 @@ extension CPU {
     var flags = f.pointee.pageFlags[Int(offset >> 12)]
     if access.isWrite { flags = markWritten(offset) }
     let holdsCode = flags & (GuestMemory.PageFlags.code | GuestMemory.PageFlags.readOnly) != 0
-    if view != 3 {
+    if view != 3 && !isWatched(page: linear) {
       let fast = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
       let addend = UInt64(UInt(bitPattern: host)) &- linear
       fast.storeBytes(of: tag, as: UInt64.self)
@@ -127,7 +127,13 @@ extension CPU {
         &+ Int(truncatingIfNeeded: (linear &>> 8) & UInt64(Layout.translationTable - 16)))
   }
 
+  // The bodies for the four widths are made here: other modules call these unspecialised otherwise.
+
   /// Reads through the page tables. nil: fault recorded.
+  @_specialize(where T == UInt8)
+  @_specialize(where T == UInt16)
+  @_specialize(where T == UInt32)
+  @_specialize(where T == UInt64)
   @inline(never)
   public func read<T: FixedWidthInteger>(_ linear: UInt64, _: T.Type, _ access: Access) -> T? {
     let size = MemoryLayout<T>.size
@@ -139,6 +145,11 @@ extension CPU {
       }
       return value
     }
+    if _slowPath(f.pointee.armedBreakpoints & ArmedBreakpoints.data != 0), !access.isImplicit,
+      meetsDataBreakpoint(linear, size, write: false)
+    {
+      return nil
+    }
     guard let t = translate(linear, access) else { return nil }
     if let host = t.host { return host.loadUnaligned(as: T.self) }
     if size > 8 { return T(truncatingIfNeeded: seams.readMemory(t.physicalAddress, size: 8)) }
@@ -146,6 +157,10 @@ extension CPU {
   }
 
   /// Writes through the page tables; both pages of a crossing write are checked before the first byte changes.
+  @_specialize(where T == UInt8)
+  @_specialize(where T == UInt16)
+  @_specialize(where T == UInt32)
+  @_specialize(where T == UInt64)
   @inline(never)
   public func write<T: FixedWidthInteger>(_ linear: UInt64, _ value: T, _ access: Access) -> Bool {
     let size = MemoryLayout<T>.size
@@ -156,6 +171,11 @@ extension CPU {
         guard write(linear &+ UInt64(i), byte, access) else { return false }
       }
       return true
+    }
+    if _slowPath(f.pointee.armedBreakpoints & ArmedBreakpoints.data != 0), !access.isImplicit,
+      meetsDataBreakpoint(linear, size, write: true)
+    {
+      return false
     }
     guard let t = translate(linear, access) else { return false }
     if let host = t.host {
