@@ -30,6 +30,10 @@ final class BlockCache {
   /// Blocks decoded since start, for statistics.
   private(set) var decodedBlocks = 0
 
+  /// Linear addresses at which blocks begin, so that the driver sees each time that control comes there. After a change
+  /// everything must be flushed.
+  var breakpoints: Set<UInt64> = []
+
   let cpu: CPU
   private let fetchMap: FetchMap
   private let memory: GuestMemory
@@ -44,6 +48,8 @@ final class BlockCache {
     static let step: UInt8 = 1
     /// The one instruction reaches into the next page.
     static let crossing: UInt8 = 2
+    /// A breakpoint lies at its start: entered from the driver alone.
+    static let breakpoint: UInt8 = 4
   }
 
   init(cpu: CPU, fetchMap: FetchMap, memory: GuestMemory, features: CPUFeatures) {
@@ -117,6 +123,10 @@ final class BlockCache {
     return (physical, cpu.hostPointer(physical))
   }
 
+  private func isBreakpoint(_ linear: UInt64) -> Bool {
+    breakpoints.contains(cpu.f.pointee.codeMode & CodeMode.bits64 != 0 ? linear : linear & 0xFFFF_FFFF)
+  }
+
   private func insert(_ index: UInt32, _ physical: UInt64, _ rip: UInt64, _ mode: UInt8, _ step: Bool) {
     var slot = Self.hash(physical, rip, UInt64(mode) | (step ? 256 : 0))
     while table[slot] != 0 { slot = (slot + 1) & (Self.tableCapacity - 1) }
@@ -146,6 +156,10 @@ final class BlockCache {
     var previousOperation: UnsafeMutableRawPointer?  // the instruction before, when it goes on to this one
     while open && count < (step ? 1 : Self.maximumInstructions) && flags & Flags.crossing == 0 {
       let at = rip &+ UInt64(bytes)
+      if !step && !breakpoints.isEmpty && isBreakpoint(linear &+ UInt64(bytes)) {
+        if count > 0 { break }
+        flags |= Flags.breakpoint
+      }
       var status = decode(
         (host + bytes).assumingMemoryBound(to: UInt8.self), available: min(room - bytes, 15), codeSize: codeSize,
         features: features, into: &instruction)

@@ -65,6 +65,21 @@ final class FetchMap {
     return physical
   }
 
+  /// What is known in the present generations. Setting it makes it hold for the generations that are then present.
+  var pages: (low: [UInt64: UInt64], high: [UInt64: UInt64]) {
+    get {
+      (
+        lowGeneration == cpu.f.pointee.generationLow ? low : [:],
+        highGeneration == cpu.f.pointee.generationHigh ? high : [:]
+      )
+    }
+    set {
+      (low, high) = newValue
+      lowGeneration = cpu.f.pointee.generationLow
+      highGeneration = cpu.f.pointee.generationHigh
+    }
+  }
+
   /// Ends a generation that has grown too large, and with it what the table in front of the map still holds.
   private func end(low isLow: Bool) {
     for i in 0..<(2 * Layout.tlbEntries) {

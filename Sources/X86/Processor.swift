@@ -22,7 +22,7 @@ public final class Processor {
   public let model: ProcessorModel
   private let memory: GuestMemory
   private let cache: BlockCache
-  private let fetchMap: FetchMap
+  let fetchMap: FetchMap
   private let allocation: UnsafeMutableRawPointer
   /// The world. Held here so that the raw pointer in the state stays good.
   public let seams: ProcessorSeams
@@ -100,6 +100,45 @@ public final class Processor {
   /// Called before each fault and trap is delivered: vector, error code (0 when it has none). RIP is the return address.
   public var onException: ((UInt8, UInt32) -> Void)?
 
+  // MARK: Observing. The guest sees nothing of it.
+
+  /// Called at a breakpoint before its instruction is executed, with its linear address: whether to come back to the caller.
+  public var onBreakpoint: ((UInt64) -> Bool)?
+
+  /// Linear addresses of instructions before which `onBreakpoint` is called.
+  public var breakpoints: Set<UInt64> {
+    get { cache.breakpoints }
+    set {
+      guard newValue != cache.breakpoints else { return }
+      cache.breakpoints = newValue
+      cache.flush()
+    }
+  }
+
+  private func stopsAtBreakpoint() -> Bool {
+    let rip = cpu.f.pointee.rip
+    let is64 = cpu.f.pointee.codeMode & CodeMode.bits64 != 0
+    return onBreakpoint?(is64 ? rip : (rip &+ cpu.segmentBase(1)) & 0xFFFF_FFFF) ?? false
+  }
+
+  /// Keeps each page's content before its first write from now on; nil ends it.
+  public func setJournal(_ images: PageImages?) {
+    memory.setJournal(images)
+    cpu.connectJournal(images)
+  }
+
+  /// Goes on with another journal, at once or after pages were put back.
+  public func replaceJournal(_ images: PageImages) {
+    memory.replaceJournal(images)
+    cpu.connectJournal(images)
+  }
+
+  /// Looks out for accesses to memory; nil ends it.
+  public func setWatch(_ watch: MemoryWatch?) {
+    memory.connectWatch(watch)
+    cpu.connectWatch(watch)
+  }
+
   // MARK: Running
 
   /// Runs until the instruction count is `limit` (at most 2^31 away), or something else stops it first.
@@ -136,6 +175,11 @@ public final class Processor {
         f.pointee.exitSlot = 0
         if !deliverFault() { return .shutdown }
         continue
+      }
+      if _slowPath(block.load(fromByteOffset: 27, as: UInt8.self) & BlockCache.Flags.breakpoint != 0),
+        stopsAtBreakpoint()
+      {
+        return .attention
       }
       if f.pointee.exitSlot != 0 {
         if slotEpoch == cache.epoch, let slot = UnsafeMutableRawPointer(bitPattern: f.pointee.exitSlot) {

@@ -55,6 +55,7 @@ extension CPU {
   /// write-TLB entry, whose making goes through here.
   @inlinable public func markWritten(_ offset: UInt64) -> UInt8 {
     let page = f.pointee.pageFlags + Int(offset >> 12)
+    if _slowPath(page.pointee & GuestMemory.PageFlags.touched == 0) { firstWrite(Int(offset >> 12)) }
     page.pointee |= GuestMemory.PageFlags.dirty | GuestMemory.PageFlags.touched
     return page.pointee
   }
@@ -110,10 +111,14 @@ extension CPU {
     if view != 3 && !isWatched(page: linear) {
       let fast = p + (Layout.tlb &+ view &* Layout.tlbView &+ Int(truncatingIfNeeded: (linear &>> 8) & Layout.tlbMask))
       let addend = UInt64(UInt(bitPattern: host)) &- linear
-      fast.storeBytes(of: tag, as: UInt64.self)
-      fast.storeBytes(of: addend, toByteOffset: 8, as: UInt64.self)
+      // What is watched is not entered. Entries for writes also serve reads of what is then written.
+      let watched = f.pointee.watch == nil ? 0 : watchedKinds(linear: linear, physical: physical)
+      if watched & MemoryWatch.reads == 0 {
+        fast.storeBytes(of: tag, as: UInt64.self)
+        fast.storeBytes(of: addend, toByteOffset: 8, as: UInt64.self)
+      }
       // A read leaves an entry for writes alone: it may be another page's, or this one's.
-      if access.isWrite && !holdsCode {
+      if access.isWrite && !holdsCode && watched == 0 {
         fast.storeBytes(of: tag, toByteOffset: Layout.tlbTable, as: UInt64.self)
         fast.storeBytes(of: addend, toByteOffset: Layout.tlbTable &+ 8, as: UInt64.self)
       }
@@ -151,6 +156,7 @@ extension CPU {
       return nil
     }
     guard let t = translate(linear, access) else { return nil }
+    if _slowPath(f.pointee.watch != nil) { look(linear, t.physicalAddress, size, write: false) }
     if let host = t.host { return host.loadUnaligned(as: T.self) }
     if size > 8 { return T(truncatingIfNeeded: seams.readMemory(t.physicalAddress, size: 8)) }
     return T(truncatingIfNeeded: seams.readMemory(t.physicalAddress, size: size))
@@ -178,6 +184,7 @@ extension CPU {
       return false
     }
     guard let t = translate(linear, access) else { return false }
+    if _slowPath(f.pointee.watch != nil) { look(linear, t.physicalAddress, size, write: true) }
     if let host = t.host {
       store(host, value, t)
     } else {

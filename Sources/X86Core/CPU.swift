@@ -229,6 +229,10 @@ public struct CPUFields {
   public var generationLow: UInt64 = 0
   public var generationHigh: UInt64 = 0
   public var sentinel: UInt = 0
+  /// `Unmanaged<PageImages>`: the memory's journal; nil when nobody keeps checkpoints.
+  public var journal: UnsafeMutableRawPointer?
+  /// `Unmanaged<MemoryWatch>`: the memory's watch; nil when nothing is watched.
+  public var watch: UnsafeMutableRawPointer?
   /// Microcode-visible odds and ends that only the system module uses are kept by it, keyed by MSR number.
   public var features: (UInt64, UInt64) = (0, 0)
   public init() {}

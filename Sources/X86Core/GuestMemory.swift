@@ -39,6 +39,11 @@ public final class GuestMemory {
   /// Called before DMA, loaders or a debugger change a page that holds decoded code.
   public var onCodePageWrite: ((_ physicalAddress: UInt64, _ count: Int) -> Void)?
 
+  /// Gets each page's content before its first write since `setJournal`. See `Processor.setJournal`.
+  public internal(set) var journal: PageImages?
+  /// Told of accesses to places of interest. See `Processor.setWatch`.
+  public internal(set) var watch: MemoryWatch?
+
   /// - Parameters:
   ///   - size: bytes, a multiple of 4096, at least 1 MiB.
   ///   - lowLimit: where the PCI hole starts.
@@ -120,7 +125,11 @@ public final class GuestMemory {
       if pageFlags[page] & PageFlags.code != 0 {
         onCodePageWrite?(self.physicalAddress(ofOffset: offset), count)
       }
+      if let journal, pageFlags[page] & PageFlags.touched == 0 { journal.save(page, from: base) }
       pageFlags[page] |= PageFlags.dirty | PageFlags.touched
+      watch?.look(
+        .init(
+          agent: .device, isWrite: true, linear: nil, physical: self.physicalAddress(ofOffset: offset), count: count))
       (base + Int(offset)).copyMemory(from: bytes.baseAddress! + done, byteCount: count)
     }
     return true

@@ -186,6 +186,7 @@ extension CPU {
     let physical = physical & f.pointee.a20Mask
     guard let offset = ramOffset(physical) else { return }
     if markWritten(offset) & GuestMemory.PageFlags.code != 0 { codeWritten(physical, wide ? 8 : 4) }
+    if _slowPath(f.pointee.watch != nil) { look(nil, physical, wide ? 8 : 4, write: true) }
     let host = f.pointee.ramBase + Int(offset)
     if wide {
       host.storeBytes(of: value, as: UInt64.self)

@@ -20,9 +20,11 @@ final class BoardSeams: ProcessorSeams {
   override func readPort(_ port: UInt16, size: Int) -> UInt32 {
     let value = board.ports.read(port, size: size)
     machine.world.didReadPort(port, size: size, value: value)
+    machine.observer?.observePort(port, size: size, value: value, isWrite: false)
     return value
   }
   override func writePort(_ port: UInt16, size: Int, value: UInt32) {
+    machine.observer?.observePort(port, size: size, value: value, isWrite: true)
     board.ports.write(port, size: size, value: value)
   }
   override func readMemory(_ address: UInt64, size: Int) -> UInt64 {

@@ -15,6 +15,7 @@ extension Machine {
     fireTimers()
     while true {
       let stop = processor.run(until: nextStop(limit))
+      observer?.observeBoundary()
       if let stop = takePendingStop() { return stop }
       switch stop {
       case .shutdown: return .resetRequested

@@ -28,6 +28,19 @@ public final class Machine: TimeSource {
   /// State is being put back: lines that move mean nothing.
   var isRestoring = false
 
+  /// Looks on while the machine runs; not kept alive.
+  public unowned(unsafe) var observer: MachineObserver? {
+    didSet {
+      guard observer != nil else {
+        processor.onException = nil
+        return
+      }
+      processor.onException = { [unowned self] vector, code in
+        observer?.observeException(vector: vector, errorCode: code)
+      }
+    }
+  }
+
   /// Room for input has come up at a serial port (0 is COM1). Called on the machine's thread.
   public var onSerialReady: ((_ port: Int) -> Void)?
 
@@ -82,7 +95,9 @@ public final class Machine: TimeSource {
     board.timers.onChange = { [unowned self] in processor.requestAttention() }
     board.apic.onOutputChange = { [unowned self] in interruptLineChanged() }
     board.apic.onInit = { [unowned self] in processor.reset() }
-    processor.onInterrupt = { [unowned self] vector, isNMI in world.didInterrupt(vector: vector, isNMI: isNMI)
+    processor.onInterrupt = { [unowned self] vector, isNMI in
+      world.didInterrupt(vector: vector, isNMI: isNMI)
+      observer?.observeInterrupt(vector: vector, isNMI: isNMI)
     }
     delay?.onDelay = { [unowned self] in world.didDelayInterrupt(nanoseconds: $0) }
     delay?.onRelease = { [unowned self] in processor.setInterruptPending(board.apic.interruptPending) }

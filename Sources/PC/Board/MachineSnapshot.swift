@@ -85,7 +85,8 @@ extension Machine {
   }
 
   /// Goes back (or forward) to a snapshot. RAM must be put back, too, before the machine runs.
-  public func restore(_ snapshot: MachineSnapshot) {
+  /// - Parameter keepingBlocks: RAM is put back by who announces what changes of code (`PageImages.exchange`).
+  public func restore(_ snapshot: MachineSnapshot, keepingBlocks: Bool = false) {
     let f = processor.cpu.f
     isRestoring = true
     pendingStop = nil
@@ -101,7 +102,7 @@ extension Machine {
     board.state = snapshot.board
     if let delay, let state = snapshot.delay { delay.restore(state) }
     isRestoring = false
-    processor.flushBlocks()
+    if !keepingBlocks { processor.flushBlocks() }
     processor.stateChanged()
     processor.setInterruptPending(board.apic.interruptPending && !(delay?.isHolding ?? false))
   }
