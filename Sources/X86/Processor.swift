@@ -150,15 +150,14 @@ public final class Processor {
     f.pointee.attention = false
     var slotEpoch = cache.epoch
     f.pointee.exitSlot = 0
+    // The next instruction has met a data breakpoint and is to be executed alone.
+    var stepsNext = false
 
     while true {
       if f.pointee.attention { return .attention }
       if f.pointee.exitLeft <= 0 { return .limit }
-      if f.pointee.singleStepPending {
-        f.pointee.singleStepPending = false
-        f.pointee.dr6 |= DR6.bs
-        cpu.fault(Vector.db)
-        if !deliverTrap() { return .shutdown }
+      if f.pointee.debugPending != 0 && !inStackShadow {
+        if !deliverDebugTrap() { return .shutdown }
         continue
       }
       if f.pointee.interruptPending || f.pointee.nmiPending {
@@ -170,6 +169,14 @@ public final class Processor {
       }
       if isHalted { return .halted }
       let singleStep = f.pointee.systemFlags & RFLAGS.tf != 0
+      // What IRET or a task switch has set holds for one instruction (SDM 3B 18.3.1.1).
+      let resumes = f.pointee.systemFlags & RFLAGS.rf != 0
+      let armed = f.pointee.armedBreakpoints
+      if _slowPath(armed & ArmedBreakpoints.execution != 0), !resumes, !inStackShadow, meetsExecutionBreakpoint() {
+        f.pointee.exitSlot = 0
+        if !deliverFault() { return .shutdown }
+        continue
+      }
 
       guard let block = currentBlock(step: false) else {
         f.pointee.exitSlot = 0
@@ -188,24 +195,38 @@ public final class Processor {
         f.pointee.exitSlot = 0
       }
 
+      if resumes { f.pointee.systemFlags &= ~RFLAGS.rf }
       let left = f.pointee.exitLeft
+      let rip = f.pointee.rip
       let length = block.load(as: Int.self)
       let inShadow = cpu.f.pointee.shadowCount == Int64(bitPattern: cpu.instructionCount)
-      if _fastPath(length <= left && !singleStep && !inShadow) {
+      var size: UInt64 = 0
+      if _fastPath(length <= left && !singleStep && !inShadow && armed == 0) {
         slotEpoch = cache.epoch
         dispatch(allocation, block + Op.stride, left &- length)
+      } else if length <= left && !singleStep && !inShadow && !stepsNext && !hasBreakpoint(block, armed) {
+        slotEpoch = cache.epoch
+        f.pointee.debugRecords = false
+        if armed & ArmedBreakpoints.execution == 0 {
+          dispatch(allocation, block + Op.stride, left &- length)
+        } else {
+          dispatchAlone(block, length, left)
+        }
+        f.pointee.debugRecords = true
       } else {
         guard let step = currentBlock(step: true) else {
           if !deliverFault() { return .shutdown }
           continue
         }
-        // A budget of one, so that no link is followed; the rest waits outside.
-        let rest = left &- 1
-        f.pointee.countLimit &-= Int64(rest)
-        dispatch(allocation, step + Op.stride, 0)
-        f.pointee.countLimit &+= Int64(rest)
-        f.pointee.exitLeft &+= rest
+        size = UInt64(step.load(fromByteOffset: 24, as: UInt16.self))
+        dispatchAlone(step, 1, left)
         f.pointee.exitSlot = 0
+        stepsNext = false
+      }
+      if _slowPath(f.pointee.debugMet != 0) {
+        // The traps of an instruction that faulted are lost: it will meet them again.
+        if f.pointee.exitReason != .fault { f.pointee.debugPending |= f.pointee.debugMet }
+        f.pointee.debugMet = 0
       }
 
       switch f.pointee.exitReason {
@@ -213,6 +234,11 @@ public final class Processor {
       // A step that could not go on to its successor has retired all the same.
       case .link: if !singleStep { continue }
       case .fault:
+        if _slowPath(f.pointee.faultKind == FaultKind.restart) {
+          stepsNext = true
+          f.pointee.exitSlot = 0
+          continue
+        }
         if !deliverFault() { return .shutdown }
         continue
       case .trap:
@@ -225,10 +251,71 @@ public final class Processor {
       }
       f.pointee.exitSlot = 0
       // Not at once: a stop that the instruction asked for comes before its own trap.
-      if singleStep && f.pointee.shadowCount != Int64(bitPattern: cpu.instructionCount) {
-        f.pointee.singleStepPending = true
+      var traps = singleStep
+      if _slowPath(f.pointee.stepRule != .flagBefore) {
+        traps = f.pointee.systemFlags & RFLAGS.tf != 0
+        f.pointee.stepRule = .flagBefore
       }
+      if traps && !inStackShadow && !stepsOverStraightCode(from: rip, size) { f.pointee.debugPending |= DR6.bs }
     }
+  }
+
+  /// Executes a block and follows no link out of it: its budget is its length, the rest waits outside.
+  private func dispatchAlone(_ block: UnsafeRawPointer, _ length: Int, _ left: Int) {
+    let f = cpu.f
+    let rest = left &- length
+    f.pointee.countLimit &-= Int64(rest)
+    dispatch(allocation, block + Op.stride, 0)
+    f.pointee.countLimit &+= Int64(rest)
+    f.pointee.exitLeft &+= rest
+  }
+
+  // MARK: Debugging
+
+  /// Behind MOV SS or POP SS: debug traps wait, instruction breakpoints do not hit (SDM 3A 6.8.3).
+  private var inStackShadow: Bool {
+    let f = cpu.f
+    return f.pointee.shadowIsStack && f.pointee.shadowCount == Int64(bitPattern: cpu.instructionCount)
+  }
+
+  /// Linear address of the next instruction.
+  private var linearRIP: UInt64 {
+    let f = cpu.f
+    if f.pointee.codeMode & CodeMode.bits64 != 0 { return f.pointee.rip }
+    return (f.pointee.rip &+ cpu.segmentBase(1)) & 0xFFFF_FFFF
+  }
+
+  /// Whether an instruction breakpoint lies at RIP; the fault is recorded then.
+  private func meetsExecutionBreakpoint() -> Bool {
+    let met = cpu.executionBreakpoints(at: linearRIP)
+    if met == 0 { return false }
+    cpu.setDebugStatus(met)
+    cpu.fault(Vector.db)
+    return true
+  }
+
+  /// Whether an instruction breakpoint keeps a block from being executed as a whole.
+  private func hasBreakpoint(_ block: UnsafeRawPointer, _ armed: UInt8) -> Bool {
+    guard armed & ArmedBreakpoints.execution != 0 else { return false }
+    return cpu.hasExecutionBreakpoint(linearRIP, UInt64(block.load(fromByteOffset: 24, as: UInt16.self)))
+  }
+
+  /// With DEBUGCTL.BTF single steps stop behind taken branches alone (SDM 3B 18.4.3).
+  private func stepsOverStraightCode(from rip: UInt64, _ size: UInt64) -> Bool {
+    guard cpu.stepsOnBranches else { return false }
+    // A repeated string instruction stays where it is.
+    return cpu.f.pointee.rip == rip &+ size || cpu.f.pointee.rip == rip
+  }
+
+  /// Delivers what the instruction before has left pending: single step, data and I/O breakpoints, a new task's T flag.
+  private func deliverDebugTrap() -> Bool {
+    let f = cpu.f
+    cpu.setDebugStatus(f.pointee.debugPending)
+    f.pointee.debugPending = 0
+    isHalted = false
+    cpu.fault(Vector.db)
+    f.pointee.faultKind = FaultKind.debugTrap
+    return deliverTrap()
   }
 
   /// The block at RIP, from the fetch TLB and the cache. nil: a fault is recorded.

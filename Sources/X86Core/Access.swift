@@ -206,6 +206,12 @@ extension CPU {
   /// Checks that `count` bytes (at most a page) may be written, without writing. False: fault recorded.
   public func probeWrite(_ linear: UInt64, _ count: Int, _ access: Access) -> Bool {
     let last = linear &+ UInt64(count &- 1)
+    // Now: what comes between probe and write may not be undone.
+    if _slowPath(f.pointee.armedBreakpoints & ArmedBreakpoints.data != 0), !f.pointee.debugRecords, !access.isImplicit,
+      meetsDataBreakpoint(linear, count, write: true)
+    {
+      return false
+    }
     guard translate(linear, Access(access.bits | Access.write)) != nil else { return false }
     if last & TLBEntry.pageMask != linear & TLBEntry.pageMask {
       guard translate(last & TLBEntry.pageMask, Access(access.bits | Access.write)) != nil else { return false }

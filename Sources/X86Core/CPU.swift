@@ -101,6 +101,14 @@ public enum ExitReason: UInt8 {
   case shutdown
 }
 
+/// Whether an instruction is followed by a single-step trap.
+public enum StepRule: UInt8 {
+  /// As RFLAGS.TF says that was in force when it began.
+  case flagBefore
+  /// SYSCALL, SYSRET: as RFLAGS.TF says now.
+  case flagAfter
+}
+
 /// The scalar state of a processor. Lies at `Layout.fields` of its allocation.
 public struct CPUFields {
   // Hot: lazy flags. See Flags.swift.
@@ -132,8 +140,6 @@ public struct CPUFields {
   public var nmiPending: Bool = false
   /// Between an NMI's delivery and the next IRET.
   public var nmiBlocked: Bool = false
-  /// The single-step trap of the instruction before is still to be delivered.
-  public var singleStepPending: Bool = false
   public var faultHasCode: Bool = false
   public var faultVector: UInt8 = 0
   /// Fault is INT n / INT3 / INTO / INT1: gate DPL is checked, and so on. See X86System.
@@ -233,8 +239,23 @@ public struct CPUFields {
   public var journal: UnsafeMutableRawPointer?
   /// `Unmanaged<MemoryWatch>`: the memory's watch; nil when nothing is watched.
   public var watch: UnsafeMutableRawPointer?
+  // Debugging: see Breakpoints.swift.
+  /// What DR7 enables: `ArmedBreakpoints`.
+  public var armedBreakpoints: UInt8 = 0
+  /// Data breakpoints are noted in `debugMet`; else an instruction that meets one is restarted.
+  public var debugRecords: Bool = true
+  /// How SYSCALL and SYSRET answer the question whether a single-step trap follows: RFLAGS.TF after them counts.
+  public var stepRule: StepRule = .flagBefore
+  /// The last task switch has been committed: what faults now does so in the new task.
+  public var taskSwitched: Bool = false
+  /// DR6 bits of the debug trap that is to be delivered before the next instruction.
+  public var debugPending: UInt64 = 0
+  /// DR6 bits that the instruction under way has earned; they become pending when it retires.
+  public var debugMet: UInt64 = 0
   /// Microcode-visible odds and ends that only the system module uses are kept by it, keyed by MSR number.
   public var features: (UInt64, UInt64) = (0, 0)
+  /// Pages of 1 GiB: a model's feature that page walks ask for.
+  @inlinable public var hasGigabytePages: Bool { features.1 & 1 << 4 != 0 }
   public init() {}
 }
 

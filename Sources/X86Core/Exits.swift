@@ -18,6 +18,10 @@ public enum FaultKind {
   public static let privilegedException: UInt8 = 3
   /// An interrupt from outside.
   public static let external: UInt8 = 4
+  /// No event: the instruction meets a data breakpoint and is to be executed again, alone.
+  public static let restart: UInt8 = 5
+  /// #DB as a trap: single step, data and I/O breakpoints.
+  public static let debugTrap: UInt8 = 6
 }
 
 extension CPU {

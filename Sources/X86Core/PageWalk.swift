@@ -115,7 +115,7 @@ extension CPU {
 
   private func mayBeLarge(_ shift: UInt64, _ long: Bool, _ pae: Bool) -> Bool {
     if !pae { return shift == 22 && f.pointee.cr4 & CR4.pse != 0 }
-    return shift == 21 || (long && shift == 30)
+    return shift == 21 || (long && shift == 30 && f.pointee.hasGigabytePages)
   }
 
   /// SDM 3A 4.6: access rights.
@@ -140,7 +140,8 @@ extension CPU {
           ok = false
         }
       }
-      if ok && long && violatesKey(entry, userPage: userPage, access) {
+      // Told whatever else forbids the access (SDM 3A 4.7).
+      if long && violatesKey(entry, userPage: userPage, access) {
         ok = false
         code |= PageFaultCode.key
       }

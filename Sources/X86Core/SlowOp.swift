@@ -10,6 +10,8 @@ public enum Outcome {
   case fault
   /// Retired: the recorded trap is to be delivered.
   case trap
+  /// Retired, and the recorded fault is to be delivered at `rip`, which is set: a task switch that was committed.
+  case faultAtRIP
   /// Retired: HLT or MWAIT. `rip` is behind it.
   case halt
   /// Not retired, will be executed again: a REP iteration count ended before the work. `rip` is at it, and
@@ -33,6 +35,9 @@ public func slow(
   case .jump: return resumeAtRIP(cpu, op, left)
   case .fault: return raise(cpu, op, left)
   case .trap: return raiseTrap(cpu, op, left)
+  case .faultAtRIP:
+    resumeAtRIP(cpu, op, left)
+    f.pointee.exitReason = .fault
   case .halt:
     resume(cpu, op, left)
     f.pointee.exitReason = .halt

@@ -110,6 +110,8 @@ extension ProcessorModel {
     // FPU CS and DS are kept, as the x87 module does: bit 13 stays clear.
     var ecx = bits(decoder, leaf7ECX)
     if features.contains(.umip) { ecx |= 1 << 2 }
+    if features.contains(.la57) { ecx |= 1 << 16 }
+    if features.contains(.pks) { ecx |= 1 << 31 }
     var edx: UInt32 = 1 << 29  // IA32_ARCH_CAPABILITIES
     if decoder.contains(.serialize) { edx |= 1 << 14 }
     if hasSpeculationControl { edx |= 1 << 26 | 1 << 27 }
@@ -178,7 +180,7 @@ extension ProcessorModel {
         edx: text(brand, word + 3))
     case 0x8000_0006: return CPUIDLeaf(ecx: 256 << 16 | 6 << 12 | 64)
     case 0x8000_0007: return CPUIDLeaf(edx: 1 << 8)  // invariant TSC
-    case 0x8000_0008: return CPUIDLeaf(eax: 48 << 8 | 40)
+    case 0x8000_0008: return CPUIDLeaf(eax: (features.contains(.la57) ? 57 : 48) << 8 | 40)
     default: return CPUIDLeaf()
     }
   }

@@ -10,6 +10,8 @@ extension CPU {
     if model.contains(.umip) { bits |= CR4.umip }
     if model.contains(.smep) { bits |= CR4.smep }
     if model.contains(.pcid) { bits |= CR4.pcide }
+    if model.contains(.la57) { bits |= CR4.la57 }
+    if model.contains(.pks) { bits |= CR4.pks }
     let features = decoderFeatures
     if features.contains(.fsgsbase) { bits |= CR4.fsgsbase }
     if features.contains(.xsave) { bits |= CR4.osxsave }
@@ -38,11 +40,8 @@ extension CPU {
         guard loadPDPTEs(f.pointee.cr3) else { return false }
       }
     } else if new & CR0.pg == 0 && old & CR0.pg != 0 {
-      if f.pointee.efer & EFER.lma != 0 {
-        guard !is64Bit else { return fault(Vector.gp, code: 0) }
-        f.pointee.efer &= ~EFER.lma
-      }
-      guard f.pointee.cr4 & CR4.pcide == 0 else { return fault(Vector.gp, code: 0) }
+      guard f.pointee.cr4 & CR4.pcide == 0, !is64Bit else { return fault(Vector.gp, code: 0) }
+      f.pointee.efer &= ~EFER.lma
     }
     f.pointee.cr0 = new
     updateSSEAvailability()
@@ -89,13 +88,16 @@ extension CPU {
     if value & CR4.pcide != 0 && old & CR4.pcide == 0 {
       guard isLongActive, f.pointee.cr3 & 0xFFF == 0 else { return fault(Vector.gp, code: 0) }
     }
-    let paging = CR4.pse | CR4.pae | CR4.pge | CR4.smep | CR4.smap | CR4.pcide | CR4.pke | CR4.la57
+    let paging =
+      CR4.pse | CR4.pae | CR4.pge | CR4.smep | CR4.smap | CR4.pcide | CR4.pke | CR4.pks
+      | CR4.la57
     if value & CR4.pae != 0 && f.pointee.cr0 & CR0.pg != 0 && !isLongActive
       && (old ^ value) & (CR4.pae | CR4.pge | CR4.pse | CR4.smep) != 0
     {
       guard loadPDPTEs(f.pointee.cr3) else { return false }
     }
     f.pointee.cr4 = value
+    if (old ^ value) & CR4.de != 0 { updateBreakpoints() }
     updateSSEAvailability()
     if (old ^ value) & paging != 0 {
       flushTLB()
@@ -196,7 +198,7 @@ func invpcid(_ cpu: CPU, _ op: OpRef) -> Outcome {
   }
   switch type {
   case 0:
-    guard cpu.isCanonical(linear) else { return outcome(cpu.fault(Vector.gp, code: 0)) }
+    guard cpu.isCanonicalForProcessor(linear) else { return outcome(cpu.fault(Vector.gp, code: 0)) }
     if pcid == cpu.f.pointee.cr3 & 0xFFF || cpu.f.pointee.cr4 & CR4.pcide == 0 {
       cpu.flushTLB(page: linear & TLBEntry.pageMask)
     }

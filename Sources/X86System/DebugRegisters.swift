@@ -1,20 +1,21 @@
 import X86Core
 
-/// Bits of DR6 (SDM 3B 17.2.3).
-public enum DR6 {
-  public static let b0: UInt64 = 1, bd: UInt64 = 1 << 13, bs: UInt64 = 1 << 14, bt: UInt64 = 1 << 15
-  /// What reads as one.
-  public static let fixed: UInt64 = 0xFFFF_0FF0
-}
-
-/// Bits of DR7 (SDM 3B 17.2.4).
-public enum DR7 {
-  public static let gd: UInt64 = 1 << 13
-  /// Enables of the four breakpoints.
-  public static let enables: UInt64 = 0xFF
+/// Bits of IA32_DEBUGCTL (SDM 3B 18.4.1).
+enum DebugCtl {
+  static let lbr: UInt64 = 1 << 0, btf: UInt64 = 1 << 1
 }
 
 extension CPU {
+  /// IA32_DEBUGCTL.BTF: single-step on branches.
+  public var stepsOnBranches: Bool { msrWord(MSRStore.debugCtl) & DebugCtl.btf != 0 }
+
+  /// Delivery of a debug exception ends general detection, recording of branches and stepping on branches
+  /// (SDM 3B 18.2.4, 18.4.3, 18.4.4).
+  func debugExceptionDelivered() {
+    f.pointee.dr7 &= ~DR7.gd
+    setMSRWord(MSRStore.debugCtl, msrWord(MSRStore.debugCtl) & ~(DebugCtl.lbr | DebugCtl.btf))
+  }
+
   /// The register that a number names, DR4 and DR5 resolved; nil with #UD or #DB recorded.
   fileprivate func debugRegister(_ number: UInt8) -> UInt8? {
     guard requirePrivilege() else { return nil }
@@ -31,7 +32,7 @@ extension CPU {
       return nil
     }
     if f.pointee.dr7 & DR7.gd != 0 {
-      f.pointee.dr6 |= DR6.bd
+      setDebugStatus(DR6.bd)
       fault(Vector.db)
       return nil
     }
@@ -71,9 +72,10 @@ func movToDebug(_ cpu: CPU, _ op: OpRef) -> Outcome {
     if number == 6 {
       f.pointee.dr6 = value & (0xF | DR6.bd | DR6.bs | DR6.bt) | DR6.fixed
     } else {
-      f.pointee.dr7 = value & 0xFFFF_23FF | 0x400
+      f.pointee.dr7 = value & 0xFFFF_23FF | DR7.fixed
     }
   }
   // Breakpoints are met by the driver.
+  cpu.updateBreakpoints()
   return .resume
 }

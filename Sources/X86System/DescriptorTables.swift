@@ -39,7 +39,7 @@ extension CPU {
       return nil
     }
     if is64Bit {
-      guard isCanonical(base) else {
+      guard isCanonicalForProcessor(base) else {
         fault(Vector.gp, code: 0)
         return nil
       }
@@ -99,6 +99,7 @@ func lldt(_ cpu: CPU, _ op: OpRef) -> Outcome {
   }
   guard low.isPresent else { return outcome(cpu.selectorFault(Vector.np, selector)) }
   guard let ldt = cpu.extended(low, selector) else { return .fault }
+  guard cpu.isCanonicalForProcessor(ldt.base) else { return outcome(cpu.selectorFault(Vector.gp, selector)) }
   f.pointee.ldtr = cpu.table(selector, ldt)
   return .next
 }
@@ -113,7 +114,9 @@ func ltr(_ cpu: CPU, _ op: OpRef) -> Outcome {
     return outcome(cpu.selectorFault(Vector.gp, selector))
   }
   guard low.isPresent else { return outcome(cpu.selectorFault(Vector.np, selector)) }
-  guard let tss = cpu.extended(low, selector), cpu.setBusy(tss, true) else { return .fault }
+  guard let tss = cpu.extended(low, selector) else { return .fault }
+  guard cpu.isCanonicalForProcessor(tss.base) else { return outcome(cpu.selectorFault(Vector.gp, selector)) }
+  guard cpu.setBusy(tss, true) else { return .fault }
   cpu.f.pointee.tr = cpu.table(selector, tss)
   cpu.f.pointee.tr.attributes |= 2
   return .next

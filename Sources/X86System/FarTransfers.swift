@@ -111,10 +111,13 @@ private func transferToTask(_ cpu: CPU, _ op: OpRef, _ selector: UInt16, _ tss: 
   -> Outcome
 {
   cpu.f.pointee.rip = op.nextRIP
-  return outcome(cpu.switchTask(to: selector, tss, isCall ? .nested : .jump, flags: cpu.rflags), .jump)
+  return cpu.taskOutcome(cpu.switchTask(to: selector, tss, isCall ? .nested : .jump, flags: cpu.rflags))
 }
 
 extension CPU {
+  /// The outcome of a task switch: faults come in the new task once it has been committed.
+  func taskOutcome(_ ok: Bool) -> Outcome { ok ? .jump : f.pointee.taskSwitched ? .faultAtRIP : .fault }
+
   fileprivate func transferThroughGate(_ op: OpRef, _ selector: UInt16, _ gate: Descriptor, isCall: Bool)
     -> Bool
   {

@@ -6,6 +6,8 @@ func iret(_ cpu: CPU, _ op: OpRef) -> Outcome {
   let size = Int(op.operandSize)
   if !cpu.isProtected { return iretPlain(cpu, size) }
   if cpu.isVirtual8086 { return iretVirtual8086(cpu, size) }
+  // Even if it faults (SDM 3C 26.3).
+  f.pointee.nmiBlocked = false
   if f.pointee.systemFlags & RFLAGS.nt != 0 {
     if cpu.isLongActive { return outcome(cpu.fault(Vector.gp, code: 0)) }
     return iretFromTask(cpu, op)
@@ -35,7 +37,6 @@ func iret(_ cpu: CPU, _ op: OpRef) -> Outcome {
   if stack == nil { cpu.setStackPointer(cpu.stackPointer &+ UInt64(3 &* size)) }
   cpu.writeFlags(flags, mask: mask)
   cpu.commitReturn(target, stack, size: size, release: 0)
-  f.pointee.nmiBlocked = false
   return .jump
 }
 
@@ -205,7 +206,6 @@ private func iretToVirtual8086(_ cpu: CPU, _ offset: UInt64, _ selector: UInt16,
     cpu.setPlainSegment(number, UInt16(truncatingIfNeeded: value))
   }
   cpu.setReg(GPR.rsp, UInt32(truncatingIfNeeded: values[0]))
-  f.pointee.nmiBlocked = false
   cpu.updateMode()
   return .jump
 }
@@ -221,6 +221,5 @@ private func iretFromTask(_ cpu: CPU, _ op: OpRef) -> Outcome {
   }
   guard tss.isPresent else { return outcome(cpu.selectorFault(Vector.np, link)) }
   f.pointee.rip = op.nextRIP
-  f.pointee.nmiBlocked = false
-  return outcome(cpu.switchTask(to: link, tss, .returning, flags: cpu.rflags), .jump)
+  return cpu.taskOutcome(cpu.switchTask(to: link, tss, .returning, flags: cpu.rflags))
 }

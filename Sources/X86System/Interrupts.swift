@@ -34,12 +34,21 @@ extension CPU {
     var errorCode = errorCode
     var kind = kind
     f.pointee.shadowCount = -1
+    f.pointee.taskSwitched = false
+    if kind == FaultKind.privilegedException && f.pointee.debugPending != 0 {
+      // INT1 in the shadow of a MOV SS that met a breakpoint: one exception for both.
+      setDebugStatus(f.pointee.debugPending)
+      f.pointee.debugPending = 0
+    }
     while true {
       if vector == Vector.pf && kind == FaultKind.exception { f.pointee.cr2 = f.pointee.faultAddress }
       // INT n that faults has not happened: its own address, kept by the instruction.
       let instruction = f.pointee.faultAddress
       if deliverOnce(vector, errorCode, kind) {
-        if vector == Vector.db { f.pointee.dr7 &= ~DR7.gd }
+        if vector == Vector.db && kind != FaultKind.softwareInterrupt { debugExceptionDelivered() }
+        // Breakpoints that the delivery itself has met.
+        f.pointee.debugPending |= f.pointee.debugMet
+        f.pointee.debugMet = 0
         if vector == Vector.nmi && kind == FaultKind.external { f.pointee.nmiBlocked = true }
         updateMode()
         return true
@@ -54,8 +63,9 @@ extension CPU {
         vector = Vector.df
         errorCode = 0
       default:
-        if isSoftware(kind) {
-          f.pointee.rip = instruction
+        if isSoftware(kind) && !f.pointee.taskSwitched { f.pointee.rip = instruction }
+        if checksGateDPL(kind) {
+          // Neither an interrupt from outside nor an exception was being delivered: no EXT.
         } else if f.pointee.faultHasCode && second != Vector.pf {
           f.pointee.faultCode |= 1  // EXT (SDM 3A 6.13)
         }
@@ -80,6 +90,7 @@ extension CPU {
   func pushedFlags(_ vector: UInt8, _ kind: UInt8) -> UInt64 {
     let flags = rflags
     guard kind == FaultKind.exception else { return flags }
+    // A #DB that is a fault comes from an instruction breakpoint: its handler decides.
     switch vector {
     case Vector.db, Vector.df, Vector.mc: return flags
     default: return flags | RFLAGS.rf

@@ -14,6 +14,7 @@ public enum MSR {
   public static let mtrrPhysBase0: UInt32 = 0x200, mtrrFix64K: UInt32 = 0x250, mtrrFix16K80000: UInt32 = 0x258
   public static let mtrrFix16KA0000: UInt32 = 0x259, mtrrFix4KC0000: UInt32 = 0x268, pat: UInt32 = 0x277
   public static let mtrrDefType: UInt32 = 0x2FF, mc0Ctl: UInt32 = 0x400, tscDeadline: UInt32 = 0x6E0
+  public static let pkrs: UInt32 = 0x6E1
   public static let x2apic: ClosedRange<UInt32> = 0x800...0x8FF, xss: UInt32 = 0xDA0
   public static let efer: UInt32 = 0xC000_0080, star: UInt32 = 0xC000_0081, lstar: UInt32 = 0xC000_0082
   public static let cstar: UInt32 = 0xC000_0083, fmask: UInt32 = 0xC000_0084, fsBase: UInt32 = 0xC000_0100
@@ -89,6 +90,12 @@ extension CPU {
     }
   }
 
+  /// Addresses in MSRs and descriptor tables have the processor's width, whatever CR4.LA57 says.
+  func isCanonicalForProcessor(_ linear: UInt64) -> Bool {
+    let shift: UInt64 = modelFeatures.contains(.la57) ? 7 : 16
+    return UInt64(bitPattern: Int64(bitPattern: linear &<< shift) &>> Int64(shift)) == linear
+  }
+
   private var hasSpeculationControl: Bool { modelFeatures.contains(.speculationControl) }
 
   /// Reads an MSR; nil when there is none of that number (#GP). Also for debuggers and dumps.
@@ -112,6 +119,7 @@ extension CPU {
     case MSR.sysenterEIP: return f.pointee.sysenterEIP
     case MSR.pat: return f.pointee.pat
     case MSR.miscEnable: return f.pointee.miscEnable
+    case MSR.pkrs: return modelFeatures.contains(.pks) ? UInt64(f.pointee.pkrs) : nil
     case MSR.xss: return decoderFeatures.contains(.xsaves) ? f.pointee.xss : nil
     case MSR.mtrrCap: return 0x500 | UInt64(MSRStore.mtrrVariableCount)  // fixed ranges, WC
     case MSR.mcgCap: return 1 << 8 | UInt64(MSRStore.machineCheckBanks)
@@ -129,7 +137,7 @@ extension CPU {
   public func writeMSR(_ msr: UInt32, _ value: UInt64) -> Bool {
     let f = f
     func canonical(_ field: WritableKeyPath<CPUFields, UInt64>) -> Bool {
-      guard isCanonical(value) else { return false }
+      guard isCanonicalForProcessor(value) else { return false }
       f.pointee[keyPath: field] = value
       return true
     }
@@ -142,7 +150,7 @@ extension CPU {
       guard value >> 32 == 0 else { return false }
       f.pointee.sfmask = value
     case MSR.fsBase, MSR.gsBase:
-      guard isCanonical(value) else { return false }
+      guard isCanonicalForProcessor(value) else { return false }
       setSegmentBase(msr == MSR.fsBase ? 4 : 5, value)
     case MSR.kernelGSBase: return canonical(\.kernelGSBase)
     case MSR.tscAux:
@@ -159,6 +167,10 @@ extension CPU {
       guard isMemoryTypes(value, isPAT: true) else { return false }
       f.pointee.pat = value
     case MSR.miscEnable: f.pointee.miscEnable = value
+    case MSR.pkrs:
+      guard modelFeatures.contains(.pks), value >> 32 == 0 else { return false }
+      f.pointee.pkrs = UInt32(truncatingIfNeeded: value)
+      clearTLBs()
     case MSR.xss:
       guard decoderFeatures.contains(.xsaves), value == 0 else { return false }
     case MSR.specCtrl:

@@ -23,11 +23,13 @@ extension CPU {
 
   fileprivate func portRead(_ port: UInt16, size: Int) -> UInt32 {
     let value = seams.readPort(port, size: size)
+    noteIOBreakpoints(port, size)
     addTime(portTime)
     return value
   }
   fileprivate func portWrite(_ port: UInt16, size: Int, _ value: UInt32) {
     seams.writePort(port, size: size, value: value)
+    noteIOBreakpoints(port, size)
     addTime(portTime)
   }
 

@@ -18,6 +18,10 @@ public struct ModelFeatures: OptionSet, Sendable {
   /// clears the branch history in software at each system call.
   public static let speculationControl = ModelFeatures(rawValue: 1 << 7)
   public static let hypervisor = ModelFeatures(rawValue: 1 << 8)
+  /// Five levels of paging, linear addresses of 57 bits.
+  public static let la57 = ModelFeatures(rawValue: 1 << 9)
+  /// Protection keys for supervisor pages: CR4.PKS, IA32_PKRS.
+  public static let pks = ModelFeatures(rawValue: 1 << 10)
 }
 
 /// The one processor that a machine has, whatever the host is: what CPUID and the MSRs tell of it.

@@ -77,6 +77,10 @@ public struct ProcessorState: Codable, Equatable {
   /// The instruction count up to which a shadow holds off interrupts, −1 for none.
   public var shadowCount: Int64 = -1
   public var shadowIsStack = false
+  /// DR6 bits of a debug trap that comes before the next instruction; nil for none.
+  public var debugPending: UInt64?
+  /// IA32_PKRS; nil for 0.
+  public var pkrs: UInt32?
   /// `CPUFeatures` and `ModelFeatures`.
   public var features: [UInt64] = []
 
@@ -119,6 +123,8 @@ extension CPU {
       s.a20Mask = f.a20Mask
       (s.nmiPending, s.nmiBlocked) = (f.nmiPending, f.nmiBlocked)
       (s.shadowCount, s.shadowIsStack) = (f.shadowCount, f.shadowIsStack)
+      s.debugPending = f.debugPending == 0 ? nil : f.debugPending
+      s.pkrs = f.pkrs == 0 ? nil : f.pkrs
       s.features = [f.features.0, f.features.1]
       return s
     }
@@ -142,6 +148,9 @@ extension CPU {
         f.pointee.dr = (s.debug[0], s.debug[1], s.debug[2], s.debug[3])
         (f.pointee.dr6, f.pointee.dr7) = (s.debug[4], s.debug[5])
       }
+      f.pointee.debugPending = s.debugPending ?? 0
+      f.pointee.debugMet = 0
+      f.pointee.pkrs = s.pkrs ?? 0
       setWords(Layout.vectors, 64, s.vectors)
       f.pointee.mxcsr = s.mxcsr
       setWords(Layout.x87, 16, s.x87)
@@ -166,6 +175,7 @@ extension CPU {
       (f.pointee.nmiPending, f.pointee.nmiBlocked) = (s.nmiPending, s.nmiBlocked)
       (f.pointee.shadowCount, f.pointee.shadowIsStack) = (s.shadowCount, s.shadowIsStack)
       if s.features.count == 2 { f.pointee.features = (s.features[0], s.features[1]) }
+      updateBreakpoints()
       updateMode()
       flushTLB()
     }

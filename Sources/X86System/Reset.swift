@@ -44,7 +44,10 @@ extension CPU {
     f.pointee.pdpte = (0, 0, 0, 0)
     f.pointee.dr = (0, 0, 0, 0)
     f.pointee.dr6 = DR6.fixed
-    f.pointee.dr7 = 0x400
+    f.pointee.dr7 = DR7.fixed
+    f.pointee.debugPending = 0
+    f.pointee.debugMet = 0
+    updateBreakpoints()
     f.pointee.cpl = 0
     f.pointee.enteredUserMode = false
     f.pointee.nmiPending = false

@@ -74,6 +74,7 @@ extension CPU {
 func syscall(_ cpu: CPU, _ op: OpRef) -> Outcome {
   guard cpu.f.pointee.efer & EFER.sce != 0, cpu.is64Bit else { return outcome(cpu.fault(Vector.ud)) }
   cpu.enterBySyscall(op.nextRIP)
+  cpu.f.pointee.stepRule = .flagAfter
   return .jump
 }
 
@@ -81,7 +82,9 @@ func syscall(_ cpu: CPU, _ op: OpRef) -> Outcome {
 func sysret(_ cpu: CPU, _ op: OpRef) -> Outcome {
   guard cpu.f.pointee.efer & EFER.sce != 0, cpu.is64Bit else { return outcome(cpu.fault(Vector.ud)) }
   guard cpu.f.pointee.cpl == 0 else { return outcome(cpu.fault(Vector.gp, code: 0)) }
-  return outcome(cpu.leaveBySysret(wide: op.operandSize == 8), .jump)
+  guard cpu.leaveBySysret(wide: op.operandSize == 8) else { return .fault }
+  cpu.f.pointee.stepRule = .flagAfter
+  return .jump
 }
 
 /// SYSENTER (SDM 2B).

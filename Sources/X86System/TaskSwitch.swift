@@ -32,6 +32,8 @@ extension CPU {
   /// the new task's segments come in its context.
   func switchTask(to selector: UInt16, _ tss: Descriptor, _ cause: TaskSwitchCause, flags: UInt64) -> Bool {
     let f = f
+    f.pointee.taskSwitched = false
+    f.pointee.debugRecords = true
     let is32 = tss.type & 8 != 0
     guard tss.limit >= (is32 ? 0x67 : 0x2B) else { return selectorFault(Vector.ts, selector) }
     let old = f.pointee.tr
@@ -51,13 +53,15 @@ extension CPU {
       guard setBusy(tss, true) else { return false }
     }
 
+    f.pointee.taskSwitched = true
     f.pointee.tr.selector = selector
     f.pointee.tr.base = tss.base
     f.pointee.tr.limit = tss.limit
     f.pointee.tr.attributes = tss.attributes | 2
     f.pointee.cr0 |= CR0.ts
     updateSSEAvailability()
-    f.pointee.dr7 &= ~0x155
+    f.pointee.dr7 &= ~DR7.local
+    updateBreakpoints()
     if is32 && f.pointee.cr0 & CR0.pg != 0 && new.cr3 != f.pointee.cr3 {
       if f.pointee.cr4 & CR4.pae != 0 && !loadPDPTEs(new.cr3) { return false }
       f.pointee.cr3 = new.cr3
@@ -68,7 +72,9 @@ extension CPU {
     writeFlags(newFlags, mask: is32 ? 0x3F_7FD5 : 0x7FD5)
     for i: UInt8 in 0..<8 { setR64(i, new.registers[Int(i)]) }
     f.pointee.rip = new.rip
-    return loadTaskSegments(new)
+    guard loadTaskSegments(new) else { return false }
+    if new.traps { f.pointee.debugPending |= DR6.bt }
+    return true
   }
 
   private struct Task {
@@ -79,6 +85,8 @@ extension CPU {
     /// ES, CS, SS, DS, FS, GS.
     var selectors: [UInt16] = []
     var ldt: UInt16 = 0
+    /// The T flag: a debug exception comes before the task's first instruction.
+    var traps = false
   }
 
   private func readTask(_ base: UInt64, is32: Bool) -> Task? {
@@ -111,6 +119,10 @@ extension CPU {
     }
     guard let ldt = next() else { return nil }
     task.ldt = UInt16(truncatingIfNeeded: ldt)
+    if is32 {
+      guard let flags = loadSystem(base &+ 100, UInt16.self) else { return nil }
+      task.traps = flags & 1 != 0
+    }
     return task
   }
 

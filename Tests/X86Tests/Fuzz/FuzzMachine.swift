@@ -123,7 +123,7 @@ final class FuzzMachine {
     f.pointee.countLimit = 0
     f.pointee.exitLeft = 0
     f.pointee.addedTime = 0
-    f.pointee.singleStepPending = false
+    f.pointee.debugPending = 0
     seams.begin(c.seed)
     processor.setInterruptPending(false)
     processor.reset()

@@ -156,7 +156,7 @@ final class NativeMachine {
     cpu.setStatusFlags(input.rflags)
     f.pointee.systemFlags = input.rflags & ~RFLAGS.status | 2
     f.pointee.cpl = 3
-    f.pointee.singleStepPending = false
+    f.pointee.debugPending = 0
     cpu.cs.pointee = SegmentRegister(selector: NativeMap.userCode64, attributes: 0xA0FB, limit: .max)
     cpu.ss.pointee = SegmentRegister(selector: NativeMap.userData, attributes: 0xC0F3, limit: .max)
     for i: UInt8 in 0..<6 {
