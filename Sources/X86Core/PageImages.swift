@@ -11,6 +11,8 @@ public final class PageImages {
   private var images: [UnsafeMutableRawPointer?] = []
   /// Pages that are not zero.
   private var storedPages = 0
+  /// Pages that were written in between and whose contents are the same at both ends.
+  public private(set) var equalPages: [UInt32] = []
 
   private static let pageSize = Int(GuestMemory.pageSize)
 
@@ -21,7 +23,7 @@ public final class PageImages {
   public var count: Int { pages.count }
   public var isEmpty: Bool { pages.isEmpty }
   /// Bytes of host memory that the contents take.
-  public var byteCount: UInt64 { UInt64(storedPages * (Self.pageSize + 16) + pages.count * 12) }
+  public var byteCount: UInt64 { UInt64(storedPages * (Self.pageSize + 16) + pages.count * 12 + equalPages.count * 4) }
 
   /// Saves what a page holds now. The page must not be here yet.
   public func save(_ page: Int, from memory: UnsafeRawPointer) {
@@ -91,18 +93,26 @@ public final class PageImages {
         if other.images[i] != nil { storedPages += 1 }
       }
     }
+    equalPages += other.equalPages
+    other.equalPages = []
     other.pages = []
     other.images = []
     other.storedPages = 0
   }
 
-  /// Forgets pages that have the same content in RAM now.
+  /// Whether one of these pages was written in between; sorted or not.
+  public func hasWritten(_ wanted: Set<UInt32>) -> Bool {
+    pages.contains { wanted.contains($0) } || equalPages.contains { wanted.contains($0) }
+  }
+
+  /// Forgets the contents of pages that have the same content in RAM now.
   public func removeEqual(to memory: GuestMemory) {
     var kept = 0
     for i in pages.indices {
       let place = memory.base + Int(pages[i]) &* Self.pageSize
       let isEqual = images[i].map { memcmp(place, $0, Self.pageSize) == 0 } ?? Self.isZero(place)
       if isEqual {
+        equalPages.append(pages[i])
         if let image = images[i] {
           image.deallocate()
           storedPages -= 1
