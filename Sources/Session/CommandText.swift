@@ -9,6 +9,8 @@ public enum CommandSource: UInt32, Sendable {
   case policy = 1
   /// The host: a signal, a limit.
   case host = 2
+  /// gdb.
+  case debugger = 3
 }
 
 /// A command as the trace stores it: a QMP message without `id`.

@@ -307,6 +307,10 @@ public final class ReplaySession: Session {
     case .entropy(Self.seedUse, let bytes) where bytes.count == 8:
       applySeed(bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) })
     case .command(let source, let json): applyCommand(source, json, input)
+    case .debuggerWrite(let space, let address, let bytes):
+      do { try applyDebuggerWrite(space, address: address, bytes: bytes) } catch {
+        missed = divergence(expected: input)
+      }
     default: missed = divergence(expected: input)
     }
   }
