@@ -19,6 +19,9 @@ let package = Package(
   products: [
     .executable(name: "inquest", targets: ["inquest"]),
     .library(name: "Trace", targets: ["Trace"]),
+    // What Benchmarks/parts measures.
+    .library(
+      name: "InquestParts", targets: ["X86", "X86Core", "X86Decode", "X86System", "Trace", "Session", "CoreDump"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -52,11 +55,12 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: settings),
+    .target(name: "Manage", dependencies: ["Monitor", "Trace"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "CoreDump", "Trace", "PC",
+        "Session", "Monitor", "Manage", "CoreDump", "Trace", "PC",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),

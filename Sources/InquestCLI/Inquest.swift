@@ -95,7 +95,8 @@ struct InquestCommand: ParsableCommand {
       """,
     version: "inquest \(Session.version) (machine version \(Session.machineVersion))",
     groupedSubcommands: [
-      CommandGroup(name: "Live", subcommands: [RecordCommand.self, RunCommand.self, HuntCommand.self]),
+      CommandGroup(
+        name: "Live", subcommands: [RecordCommand.self, RunCommand.self, HuntCommand.self, ManageCommand.self]),
       CommandGroup(
         name: "Traces",
         subcommands: [

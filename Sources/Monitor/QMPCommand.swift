@@ -72,7 +72,7 @@ public struct QMPCommand: Sendable {
         arguments: [QMPMember("enable", .array(QMPCommandTypes.capability), optional: true)],
         returns: nothing,
         body: .negotiation)
-    ] + introspection + status + control + memory + replay + objects
+    ] + introspection + status + control + memory + replay + objects + inquest
 
   private static let byName: [String: QMPCommand] = Dictionary(
     all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

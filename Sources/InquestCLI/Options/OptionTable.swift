@@ -37,10 +37,11 @@ package enum OptionTable {
   private static let values: Set<String> = [
     "o", "output", "at", "until", "from", "to", "kind", "limit", "seed", "first-seed", "on-panic", "n",
     "runs", "j",
-    "jobs", "match", "level", "image",
+    "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "journal", "wait",
   ]
   private static let flags: Set<String> = [
     "json", "no-embed", "chaos", "paging", "events-only", "h", "help", "help-hidden", "version",
+    "stay", "set-pause",
   ]
   /// For the search of near misses.
   static var known: [String] {
