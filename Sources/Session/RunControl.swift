@@ -20,7 +20,13 @@ public struct RunControl: Sendable, Equatable {
   /// Set once the run is over.
   public private(set) var ending: RunEnding?
 
-  public init(actions: ActionSettings = ActionSettings()) { self.actions = actions }
+  /// What may be done with a guest that has panicked.
+  public let panicRules: PanicRules
+
+  public init(actions: ActionSettings = ActionSettings(), panicRules: PanicRules = .reversible) {
+    self.actions = actions
+    self.panicRules = panicRules
+  }
 
   public var isRunning: Bool { state == .running && ending == nil }
 
@@ -58,10 +64,19 @@ public struct RunControl: Sendable, Equatable {
 
   private mutating func cont() throws -> [Effect] {
     switch state {
-    case .internalError, .shutdown: throw ControlError("Resetting the Virtual Machine is required")
+    case _ where needsReset: throw ControlError("Resetting the Virtual Machine is required")
     case .running, .suspended: return []
     default:
       return [.marker(.cont)] + change(to: .running, reason: "cont") + [.event(.resume)]
+    }
+  }
+
+  /// Whether nothing but a reset leads out of the present state.
+  public var needsReset: Bool {
+    switch state {
+    case .internalError, .shutdown: return true
+    case .guestPanicked: return panicRules == .qemu1_6
+    default: return false
     }
   }
 
@@ -118,6 +133,21 @@ public struct RunControl: Sendable, Equatable {
 
   public mutating func debugExit(status: UInt32) -> [Effect] { end(.debugExit(status: status)) }
 
+  /// The watchdog has run out.
+  public mutating func watchdogExpired() -> [Effect] {
+    let event = Effect.event(.watchdog(action: actions.watchdog.rawValue))
+    switch actions.watchdog {
+    case .reset: return [event] + guestReset()
+    case .shutdown: return [event, .event(.powerdown), .pressPowerButton]
+    case .poweroff: return [event] + end(.shutdown(.guestShutdown, isFailure: false))
+    case .pause:
+      guard state == .running else { return [event] }
+      return [event] + change(to: .watchdog, reason: "watchdog") + [.event(.stop)]
+    case .debug, .none: return [event]
+    case .injectNMI: return [event, .injectNMI]
+    }
+  }
+
   // MARK: Transitions
 
   private mutating func change(to new: RunState, reason: String) -> [Effect] {
@@ -129,7 +159,7 @@ public struct RunControl: Sendable, Equatable {
   private mutating func reset(_ cause: MachineEvent.ShutdownCause) -> [Effect] {
     let effects: [Effect] = [.marker(.reset), .resetMachine, .event(.reset(cause))]
     if state == .running || state == .prelaunch { return effects }
-    return effects + change(to: .prelaunch, reason: "reset")
+    return effects + change(to: panicRules == .qemu1_6 ? .paused : .prelaunch, reason: "reset")
   }
 
   private mutating func shutdown(_ cause: MachineEvent.ShutdownCause) -> [Effect] {
@@ -143,6 +173,14 @@ public struct RunControl: Sendable, Equatable {
     self.ending = ending
     return effects + [.end(ending)]
   }
+}
+
+/// Which QEMU's rules hold for a guest that has panicked: `-machine panic-policy=`.
+public enum PanicRules: String, Sendable, Codable, CaseIterable {
+  /// Since QEMU 1.7.0: it can be continued.
+  case reversible
+  /// QEMU 1.6.0: a reset, after which it is paused, is the only way out.
+  case qemu1_6 = "qemu-1.6"
 }
 
 /// Bits of the pvpanic port, lowest first by priority.

@@ -14,6 +14,8 @@ public struct RunSetup: Codable, Equatable, Sendable {
   /// `-name`.
   public var name: String?
   public var uuid = "00000000-0000-0000-0000-000000000000"
+  /// `-machine panic-policy=`; nil for today's.
+  public var panicRules: PanicRules?
 
   public init(configuration: MachineConfiguration) { self.configuration = configuration }
 }
@@ -38,7 +40,7 @@ public class Session: ControlledMachine {
   public let path: String?
   public internal(set) var control: RunControl
   let funnel: Funnel
-  private var nextDigest = Session.digestInterval
+  var nextDigest = Session.digestInterval
 
   /// Writes a core for QMP's `dump-guest-memory`; gives the bytes written. Set by who has a writer of cores.
   public var dumper:
@@ -60,7 +62,7 @@ public class Session: ControlledMachine {
     self.machine = machine
     self.funnel = funnel
     mailbox = Mailbox()
-    control = RunControl(actions: setup.actions)
+    control = RunControl(actions: setup.actions, panicRules: setup.panicRules ?? .reversible)
   }
 
   /// Builds a machine and the funnel that it reports to.
@@ -217,7 +219,7 @@ public class Session: ControlledMachine {
   func didMark(_ marker: RunControl.Marker) {}
 
   /// Why the machine could not be started again.
-  private(set) var resetFailure: Error?
+  var resetFailure: Error?
 
   private func text(of marker: RunControl.Marker) -> String {
     switch marker {
