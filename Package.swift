@@ -30,6 +30,8 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
     // The processor. Handlers of one family are a module each, so that they compile side by side.
     .target(name: "X86Decode", swiftSettings: processorSettings),
@@ -45,7 +47,8 @@ let package = Package(
         "X86Core", "X86Decode", "X86Integer", "X86Vector", "X86FPU", "X86System",
       ], swiftSettings: processorSettings),
 
-    .target(name: "PC", dependencies: ["X86", "X86Core"], swiftSettings: settings),
+    .target(
+      name: "PC", dependencies: ["X86", "X86Core", "CLZ4", "CLZMA", "CZlib", "CZstd"], swiftSettings: settings),
     .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
     .target(name: "Session", dependencies: ["PC", "Trace", "X86Core", "X86System"], swiftSettings: settings),
     .target(

@@ -157,6 +157,7 @@ public final class RecordingSession: Session {
 
   private func main() {
     if !isContinuation {
+      witnessStart()
       if !setup.startPaused { carryOut(control.start()) }
     } else {
       if let firstSeed { applySeed(firstSeed) }

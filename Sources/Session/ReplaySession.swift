@@ -155,6 +155,7 @@ public final class ReplaySession: Session {
     if !hasStarted {
       hasStarted = true
       takeInput()
+      witnessStart()
       if !setup.startPaused { carryOut(control.start()) }
     }
     while ended == nil { ended = step() }

@@ -203,7 +203,10 @@ public class Session: ControlledMachine {
         funnel.witness(.marker(marker.kind, text: text(of: marker)))
         didMark(marker)
       case .resetMachine:
-        do { try machine.reset() } catch { resetFailure = error }
+        do {
+          try machine.reset()
+          witnessStart()
+        } catch { resetFailure = error }
       case .pressPowerButton: machine.pressPowerButton()
       case .injectNMI: machine.injectNMI()
       case .end(let ending):
@@ -245,6 +248,11 @@ public class Session: ControlledMachine {
     // Without a trace nobody asks.
     if funnel.sink != nil { funnel.witness(.digest(digest())) }
     onProgress?(instant)
+  }
+
+  /// Where the host has unpacked the kernel, which a replay's host must do alike: a digest of what it has made.
+  func witnessStart() {
+    if case .unpacked? = machine.fastBootOutcome { funnel.witness(.digest(digest())) }
   }
 
   /// Hashes the state, and the memory written since the last digest, which begins anew.

@@ -33,6 +33,13 @@ struct MachineOptions: ParsableArguments {
   var smp: String?
 
   @Option(
+    name: [.customLong("machine", withSingleDash: true), .customShort("M")],
+    help: ArgumentHelp(
+      "fast-boot=off: a Linux kernel unpacks itself, which else the host does where it can (default: on).",
+      valueName: "pc[,fast-boot=on|off]"))
+  var machineType: String?
+
+  @Option(
     name: .customLong("device", withSingleDash: true),
     help: ArgumentHelp(
       "Add a device: pvpanic, pvpanic-pci, vmcoreinfo, isa-debug-exit, isa-debugcon, isa-serial. May be repeated; "
@@ -134,6 +141,7 @@ package struct MachinePlan {
     if let shift = icount?.shift { configuration.timeShift = shift }
     pacesIdleTime = icount?.sleep
     configuration.hasHPET = !options.noHPET
+    configuration.fastBoot = try options.machineType.map { try MachineTypeOption($0) }?.fastBoot ?? true
     configuration.chaos = options.chaos
     let fixedSeed = seed ?? options.seed
     configuration.seed = fixedSeed ?? UInt64.random(in: 0...UInt64(UInt32.max))

@@ -29,7 +29,7 @@ package enum OptionTable {
   private static let qemuValues: Set<String> = [
     "kernel", "initrd", "append", "m", "smp", "device", "serial", "qmp", "monitor", "chardev", "mon", "name",
     "rtc",
-    "icount", "action", "debugcon", "uuid",
+    "icount", "action", "debugcon", "uuid", "machine", "M",
   ]
   private static let qemuFlags: Set<String> = [
     "nographic", "no-reboot", "no-shutdown", "S", "no-hpet", "nodefaults",
@@ -65,8 +65,6 @@ package enum OptionTable {
     "cpu": .checked(
       accepts: { ["max", "Westmere"].contains($0) },
       advice: "there is one processor model, Westmere with RDRAND; leave -cpu out"),
-    "machine": .checked(accepts: acceptsMachine, advice: machineAdvice),
-    "M": .checked(accepts: acceptsMachine, advice: machineAdvice),
     "accel": .checked(
       accepts: { $0 == "tcg" || $0.hasPrefix("tcg,") }, advice: counting),
     "display": .checked(accepts: none, advice: noDisplay),
@@ -112,22 +110,4 @@ package enum OptionTable {
     "singlestep": .refusedFlag("leave it out: every instruction is counted anyway"),
     "no-kvm": .ignoredFlag,
   ]
-
-  private static let machineAdvice =
-    "the machine is 'pc', a 440FX board without accelerator; leave it out, or say -machine pc"
-
-  @Sendable private static func acceptsMachine(_ value: String) -> Bool {
-    let parts = value.split(separator: ",", omittingEmptySubsequences: false)
-    for (index, part) in parts.enumerated() {
-      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-      switch (pair.first, pair.count == 2 ? pair[1] : nil) {
-      case ("type", let type?): if !isPC(type) { return false }
-      case (let type?, nil) where index == 0: if !isPC(type) { return false }
-      case ("accel", "tcg"), ("usb", "off"), ("vmport", "off"), ("graphics", "off"), ("smm", "off"): continue
-      default: return false
-      }
-    }
-    return true
-  }
-  @Sendable private static func isPC(_ type: String) -> Bool { type == "pc" || type.hasPrefix("pc-i440fx-") }
 }

@@ -167,3 +167,28 @@ enum ActionOption {
     try set("watchdog", &actions.watchdog)
   }
 }
+
+/// `-machine`: `[type=]pc[,fast-boot=on|off]`, and what QEMU's users add to it.
+struct MachineTypeOption {
+  /// Whether the host unpacks Linux kernels; nil for the default.
+  var fastBoot: Bool?
+
+  init(_ text: String) throws {
+    for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
+      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
+      switch (pair.first, pair.count == 2 ? pair[1] : nil) {
+      case ("type", let type?) where Self.isPC(type): continue
+      case (let type?, nil) where index == 0 && Self.isPC(type): continue
+      case ("accel", "tcg"), ("usb", "off"), ("vmport", "off"), ("graphics", "off"), ("smm", "off"): continue
+      case ("fast-boot", "on"): fastBoot = true
+      case ("fast-boot", "off"): fastBoot = false
+      case ("fast-boot", _): throw CommandFailure.usage("-machine \(text): fast-boot is on or off")
+      default:
+        throw CommandFailure.usage(
+          "-machine \(text): the machine is 'pc', a 440FX board without accelerator; leave it out, or say -machine pc")
+      }
+    }
+  }
+
+  private static func isPC(_ type: String) -> Bool { type == "pc" || type.hasPrefix("pc-i440fx-") }
+}

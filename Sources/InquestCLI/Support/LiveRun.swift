@@ -128,6 +128,8 @@ struct RunReport: Codable {
   var seed: UInt64
   var trace: String?
   var traceSize: UInt64?
+  /// Who unpacked the kernel and where it lies; absent where that was not asked for or it is no bzImage.
+  var fastBoot: String?
 
   init(_ result: RecordingResult, _ session: RecordingSession, trace: String?, size: UInt64?) {
     ending = result.ending.reason
@@ -140,6 +142,7 @@ struct RunReport: Codable {
     seed = session.seed
     self.trace = trace
     traceSize = size
+    fastBoot = session.machine.fastBootOutcome?.description
   }
 
   var json: String { JSONOutput.text(self) }

@@ -41,6 +41,10 @@ public final class Machine: TimeSource {
     }
   }
 
+  /// What came of unpacking the kernel on the host at the last start; nil where that was not asked for or the kernel is no
+  /// bzImage.
+  public private(set) var fastBootOutcome: FastBoot.Outcome?
+
   /// Room for input has come up at a serial port (0 is COM1). Called on the machine's thread.
   public var onSerialReady: ((_ port: Int) -> Void)?
 
@@ -184,10 +188,16 @@ public final class Machine: TimeSource {
     let tables = ACPITables(acpi, memoryMap: board.memoryMap)
     tables?.write(to: memory)
     SMBIOSTables().write(to: memory)
+    let randomSeed = entropy.bytes(32)
+    fastBootOutcome = nil
+    let fastBoot = FastBoot(random: { [unowned self] in entropy.next() }) { [unowned self] in
+      fastBootOutcome = $0
+    }
     let state = try KernelLoader.load(
       kernel: kernel, initrds: images.initrds.map { BootModule(bytes: $0.bytes, commandLine: $0.name) },
       commandLine: configuration.commandLine, memory: memory, memoryMap: board.memoryMap,
-      rsdp: tables?.rsdpAddress ?? 0, randomSeed: entropy.bytes(32))
+      rsdp: tables?.rsdpAddress ?? 0, randomSeed: randomSeed,
+      fastBoot: configuration.fastBoot == true ? fastBoot : nil)
     processor.cpu.setBootState(state)
     processor.cpu.setFirmwareMTRRs()
     processor.stateChanged()

@@ -18,6 +18,8 @@ public struct MachineConfiguration: Codable, Equatable, Sendable {
   /// `-device isa-debugcon`: ports.
   public var debugConsoles: [UInt16] = []
   public var hasHPET = true
+  /// Whether the host unpacks Linux kernels (`-machine fast-boot`). Nil, as in traces from before there was a choice: no.
+  public var fastBoot: Bool?
   /// Seed of entropy, chaos and scheduling streams.
   public var seed: UInt64 = 0
   /// Delays interrupts by amounts drawn from the seed.

@@ -87,15 +87,19 @@ enum BootTables {
     memory.write(address, bytes.bytes)
   }
 
-  /// Maps the first 4 GiB to themselves: present, writable, 2-MiB pages.
-  static func writeIdentityMap(to address: UInt64, in memory: GuestMemory) {
+  /// Maps the first 4 GiB to themselves: present, writable, 2-MiB pages; and what lies above up to `end` (512 GiB at
+  /// most) in pages of 1 GiB.
+  static func writeIdentityMap(to address: UInt64, upTo end: UInt64 = 0, in memory: GuestMemory) {
     let presentWritable: UInt64 = 3
     let largePage: UInt64 = 1 << 7
     func page(_ entries: [UInt64]) -> [UInt64] {
       entries + [UInt64](repeating: 0, count: 512 - entries.count)
     }
     var words = page([address + 0x1000 | presentWritable])
-    words += page((0..<4).map { address + 0x2000 + UInt64($0) * 0x1000 | presentWritable })
+    var directories = (0..<4).map { address + 0x2000 + UInt64($0) * 0x1000 | presentWritable }
+    let gigabytes = min((end + (1 << 30) - 1) >> 30, 512)
+    if gigabytes > 4 { directories += (4..<gigabytes).map { $0 << 30 | presentWritable | largePage } }
+    words += page(directories)
     words += (0..<2048).map { UInt64($0) << 21 | presentWritable | largePage }
     write(words, to: address, in: memory)
   }

@@ -17,12 +17,15 @@ public struct BzImageLoader {
     static let code32Start = 0x214
     static let ramdiskImage = 0x218
     static let ramdiskSize = 0x21C
+    static let kernelVersion = 0x20E
     static let commandLinePointer = 0x228
     static let initrdAddressMax = 0x22C
     static let kernelAlignment = 0x230
     static let relocatable = 0x234
     static let extendedLoadFlags = 0x236
     static let commandLineSize = 0x238
+    static let payloadOffset = 0x248
+    static let payloadLength = 0x24C
     static let setupData = 0x250
     static let preferredAddress = 0x258
     static let initSize = 0x260
@@ -37,6 +40,8 @@ public struct BzImageLoader {
   }
   static let headerMagic: UInt32 = 0x5372_6448  // "HdrS"
   static let loadedHigh: UInt8 = 0x01
+  /// The kernel's place was drawn. Its decompressor sets or clears it.
+  static let kaslr: UInt8 = 0x02
   static let kernel64: UInt16 = 0x0001
   static let entry64Offset: UInt64 = 0x200
   /// "Undefined" boot loader.
@@ -70,10 +75,11 @@ public struct BzImageLoader {
   ///   - memoryMap: what the kernel is told; the initrd stays below its tables.
   ///   - rsdp: guest-physical address of the RSDP, 0 to let the kernel search.
   ///   - randomSeed: bytes that the kernel mixes into its entropy; empty for none.
+  ///   - fastBoot: unpacks the kernel on the host where it can; nil leaves that to the guest.
   /// - Throws: `LoaderError`; memory may have been written to by then.
   public static func load(
     kernel: [UInt8], initrd: [UInt8]?, commandLine: String, memory: GuestMemory, memoryMap: MemoryMap,
-    rsdp: UInt64, randomSeed: [UInt8]
+    rsdp: UInt64, randomSeed: [UInt8], fastBoot: FastBoot? = nil
   ) throws -> BootState {
     let image = try BzImage(kernel)
     let usableEnd = memoryMap.lowUsableEnd
@@ -90,9 +96,6 @@ public struct BzImageLoader {
       throw LoaderError.notEnoughMemory(
         needed: needed + MemoryMap.acpiAreaSize, present: memoryMap.lowSize + memoryMap.highSize)
     }
-    guard write(image.payload, to: loadAddress, in: memory) else {
-      throw LoaderError.notEnoughMemory(needed: needed, present: memory.size)
-    }
 
     var zeroPage = [UInt8](repeating: 0, count: ZeroPage.size)
     func put(_ offset: Int, _ value: UInt64, bytes: Int) {
@@ -104,9 +107,11 @@ public struct BzImageLoader {
     put(Header.code32Start, loadAddress, bytes: 4)
     put(ZeroPage.acpiRSDP, rsdp, bytes: 8)
 
+    var taken = [0..<MemoryMap.extendedBase]
     if let initrd {
       let address = try InitrdPlacement.place(
         initrd, above: needed, limit: min(image.initrdAddressMax &+ 1, usableEnd), in: memory)
+      taken.append(address..<(address + UInt64(initrd.count)))
       put(Header.ramdiskImage, address, bytes: 4)
       put(Header.ramdiskSize, UInt64(initrd.count), bytes: 4)
     }
@@ -137,14 +142,25 @@ public struct BzImageLoader {
       put(ZeroPage.e820Table + 20 * i + 8, entry.size, bytes: 8)
       put(ZeroPage.e820Table + 20 * i + 16, UInt64(entry.kind.rawValue), bytes: 4)
     }
+
+    let prepared = fastBoot?.attempt(
+      image, loadAddress: loadAddress, commandLine: commandLine, map: Array(entries), avoid: taken, memory: memory)
+    if let prepared {
+      let flags = zeroPage[Header.loadFlags] & ~kaslr
+      zeroPage[Header.loadFlags] = prepared.placement.isRandomized ? flags | kaslr : flags
+    } else {
+      guard write(image.payload, to: loadAddress, in: memory) else {
+        throw LoaderError.notEnoughMemory(needed: needed, present: memory.size)
+      }
+    }
     memory.write(Layout.bootParameters, zeroPage)
 
     var state: BootState
     if image.has64BitEntry {
-      BootTables.writeIdentityMap(to: Layout.pageTables, in: memory)
+      BootTables.writeIdentityMap(to: Layout.pageTables, upTo: prepared?.end ?? 0, in: memory)
       BootTables.write(BootTables.gdt64, to: Layout.gdt, in: memory)
       state = .long64(
-        entry: loadAddress + entry64Offset, gdtBase: Layout.gdt, pageTables: Layout.pageTables)
+        entry: prepared?.entry ?? loadAddress + entry64Offset, gdtBase: Layout.gdt, pageTables: Layout.pageTables)
     } else {
       BootTables.write(BootTables.gdt, to: Layout.gdt, in: memory)
       state = .protected32(entry: loadAddress, gdtBase: Layout.gdt)
@@ -176,6 +192,12 @@ struct BzImage {
   let initSize: UInt64
   let initrdAddressMax: UInt64
   let commandLineSize: Int
+  /// In bytes; 0 where the header does not say.
+  let kernelAlignment: UInt64
+  /// The compressed kernel within the protected-mode part; nil where the header names none.
+  let packedKernel: ArraySlice<UInt8>?
+  /// `6.1.0-1-amd64 (…) #1 SMP …`.
+  let kernelVersion: String?
 
   /// - Throws: `LoaderError` when the file is not a bzImage, or less than it says.
   init(_ kernel: [UInt8]) throws {
@@ -210,7 +232,8 @@ struct BzImage {
       throw LoaderError.truncated(what: "the kernel", needed: needed, present: present)
     }
 
-    self.payload = kernel[Int(setupSize)...]
+    let payload = kernel[Int(setupSize)...]
+    self.payload = payload
     self.headerEnd = headerEnd
     self.code32Start = UInt64(file.u32(Header.code32Start) ?? 0)
     self.relocatable =
@@ -227,5 +250,14 @@ struct BzImage {
       field(Header.initSize, file.u32(Header.initSize), size: 4, since: 0x020A) ?? UInt32(payload.count))
     self.initrdAddressMax = UInt64(file.u32(Header.initrdAddressMax) ?? 0x37FF_FFFF)
     self.commandLineSize = Int(file.u32(Header.commandLineSize) ?? 255)
+    self.kernelAlignment = UInt64(
+      field(Header.kernelAlignment, file.u32(Header.kernelAlignment), size: 4, since: 0x0205) ?? 0)
+    let packedOffset = field(Header.payloadOffset, file.u32(Header.payloadOffset), size: 4, since: 0x0208) ?? 0
+    let packedLength = field(Header.payloadLength, file.u32(Header.payloadLength), size: 4, since: 0x0208) ?? 0
+    self.packedKernel = packedLength == 0 ? nil : file.slice(setupSize + UInt64(packedOffset), UInt64(packedLength))
+    // The field counts from 0x200; the text lies in the setup code.
+    let text = Int(file.u16(Header.kernelVersion) ?? 0)
+    let release = kernel[min(text + 0x200, Int(setupSize))..<Int(setupSize)].prefix(256).prefix { $0 != 0 }
+    self.kernelVersion = text == 0 || release.isEmpty ? nil : String(decoding: release, as: UTF8.self)
   }
 }

@@ -22,10 +22,11 @@ public enum KernelLoader {
   ///   - initrds: modules for multiboot; for the others one initrd of all of them, one after the other.
   ///   - rsdp: guest-physical address of the RSDP, 0 to let the kernel search.
   ///   - randomSeed: bytes that Linux mixes into its entropy; empty for none.
+  ///   - fastBoot: unpacks a bzImage on the host where it can.
   /// - Throws: `LoaderError`; memory may have been written to by then.
   public static func load(
     kernel: [UInt8], initrds: [BootModule], commandLine: String, memory: GuestMemory, memoryMap: MemoryMap,
-    rsdp: UInt64, randomSeed: [UInt8]
+    rsdp: UInt64, randomSeed: [UInt8], fastBoot: FastBoot? = nil
   ) throws -> BootState {
     guard !kernel.isEmpty else { throw LoaderError.emptyKernel }
     let initrd = initrds.isEmpty ? nil : initrds.count == 1 ? initrds[0].bytes : initrds.flatMap(\.bytes)
@@ -33,7 +34,7 @@ public enum KernelLoader {
     case .bzImage:
       return try BzImageLoader.load(
         kernel: kernel, initrd: initrd, commandLine: commandLine, memory: memory, memoryMap: memoryMap,
-        rsdp: rsdp, randomSeed: randomSeed)
+        rsdp: rsdp, randomSeed: randomSeed, fastBoot: fastBoot)
     case .multiboot:
       return try MultibootLoader.load(
         kernel: kernel, modules: initrds, commandLine: commandLine, memory: memory, memoryMap: memoryMap)
