@@ -85,6 +85,14 @@ public final class MonitorHost: @unchecked Sendable {
     monitors.append((try use(CharacterSpec(.reference(id: id)), label: id, overflow: .disconnect), mode))
   }
 
+  /// Takes a `-gdb`: what `-serial` takes; a TCP port is listened at and not waited for, as in QEMU (`tcp::1234`). Nil
+  /// for `none`.
+  public func openDebugger(_ text: String) throws -> (any CharacterBackend)? {
+    let isPlainPort = text.hasPrefix("tcp:") && !text.contains("server")
+    guard let spec = try CharacterSpec.parse(isPlainPort ? text + ",server=on,wait=off" : text) else { return nil }
+    return try use(spec, label: "gdb", overflow: .disconnect)
+  }
+
   private func add(_ text: String, _ mode: Mode) throws {
     guard let spec = try CharacterSpec.parse(text) else { return }
     let label = "compat_monitor\(monitorCount)"

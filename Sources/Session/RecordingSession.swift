@@ -72,6 +72,8 @@ public final class RecordingSession: Session {
   /// The seed from which this part of the run draws.
   public var seed: UInt64 { firstSeed ?? setup.configuration.seed }
   private let isContinuation: Bool
+  /// Who holds the machine for a debugger.
+  var debugger: LiveDebugger?
 
   private let serialLock = NSLock()
   private var serialQueue: [[UInt8]] = [[], [], [], []]
@@ -176,6 +178,10 @@ public final class RecordingSession: Session {
   }
 
   private func step() {
+    if let debugger, debugger.holdsMachine() {
+      funnel.flushOutput()
+      return mailbox.wait(nanoseconds: nil)
+    }
     guard control.isRunning else {
       funnel.flushOutput()
       if answerPanic() { return }
@@ -199,6 +205,7 @@ public final class RecordingSession: Session {
       case .panic, .reset, .cont: break
       }
     }
+    if let debugger { limit = debugger.limit(limit) }
     switch advance(to: limit) {
     case .idle(let next): idle(until: next)
     case .dead: stand()
@@ -342,11 +349,18 @@ public final class RecordingSession: Session {
 
   public override func perform(_ command: ControlCommand) throws {
     if command == .cont, let reportedFailure { throw ControlError(reportedFailure) }
+    if command == .cont, let debugger, debugger.isHeld {
+      debugger.wasContinued()
+      if control.state == .running { return mailbox.tell(.resume) }
+    }
     try super.perform(command)
   }
 
+  public override var runState: RunState { debugger?.shownState(control.state) ?? control.state }
+
   private func finish() {
     funnel.flushOutput()
+    debugger?.ended(status: control.ending?.exitStatus ?? 0)
     mailbox.close(for: self)
     let instant = instant
     do { try writer?.close() } catch {
