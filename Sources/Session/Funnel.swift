@@ -24,6 +24,33 @@ final class Funnel: MachineWorld {
   private var output: [UInt8] = []
   private var outputPort = 0
 
+  /// Where it stands, for checkpoints.
+  struct State {
+    var inputCount: UInt64
+    var inputAdded: UInt64
+    var inputsHere: UInt32
+    var output: [UInt8]
+    var outputPort: Int
+  }
+
+  /// Setting it forgets a failure.
+  var state: State {
+    get {
+      State(
+        inputCount: inputCount, inputAdded: inputAdded, inputsHere: inputsHere, output: output,
+        outputPort: outputPort)
+    }
+    set {
+      inputCount = newValue.inputCount
+      inputAdded = newValue.inputAdded
+      inputsHere = newValue.inputsHere
+      output = newValue.output
+      outputPort = newValue.outputPort
+      failure = nil
+      failureRIP = nil
+    }
+  }
+
   // MARK: Instants
 
   /// The place where the machine is, and how many inputs it has had there.

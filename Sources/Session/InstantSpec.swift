@@ -177,6 +177,18 @@ extension InstantSpec {
     return found
   }
 
+  /// All markers in order, with instants as `instants` gives them.
+  static func markers(in reader: TraceReader) throws -> [(instant: Instant, kind: MarkerKind)] {
+    var found: [(instant: Instant, kind: MarkerKind)] = []
+    var cursor = reader.events()
+    while let event = try nextKeepingPrefix(&cursor) {
+      if case .marker(let kind, _) = event.body, kind != .cont, kind != .reset { found.append((event.instant, kind)) }
+    }
+    found += try instants(of: .cont, in: reader).map { ($0, .cont) }
+    found += try instants(of: .reset, in: reader).map { ($0, .reset) }
+    return found.sorted { $0.instant < $1.instant }
+  }
+
   /// Virtual time at the end of a trace, in nanoseconds.
   static func endTime(of reader: TraceReader) throws -> UInt64 {
     let last = reader.summary?.last ?? .zero

@@ -76,17 +76,21 @@ public struct ReplayResult: Sendable {
 public final class ReplaySession: Session {
   public let reader: TraceReader
   public let images: MachineImages
-  private let matcher: WitnessMatcher
-  private var inputs: EventCursor
-  private var nextInput: TraceEvent?
-  private var target: StopTarget
+  var matcher: WitnessMatcher
+  var inputs: EventCursor
+  var nextInput: TraceEvent?
+  var target: StopTarget
   private var hasStarted = false
   private var wantsQuit = false
   /// A client has stopped the replay, or it holds at its target.
   private var isHeld = false
   private var accumulatedTime = 0.0
-  private var ended: ReplayResult.Reason?
-  private var missed: ReplayDivergence?
+  var ended: ReplayResult.Reason?
+  var missed: ReplayDivergence?
+  /// Whether somebody who looks on wants the replay to come to rest where it is. Asked between slices.
+  var wantsRest: (() -> Bool)?
+  /// Comes to rest at this instruction count, too.
+  var restCount = UInt64.max
   /// Whether a replay that has reached its target stays there for its clients; asked now and then. On the machine's
   /// thread.
   public var shouldHold: (() -> Bool)?
@@ -152,12 +156,7 @@ public final class ReplaySession: Session {
 
   private func replay() -> ReplayResult {
     let start = DispatchTime.now().uptimeNanoseconds
-    if !hasStarted {
-      hasStarted = true
-      takeInput()
-      witnessStart()
-      if !setup.startPaused { carryOut(control.start()) }
-    }
+    prepare()
     while ended == nil { ended = step() }
     funnel.flushOutput()
     accumulatedTime += Double(DispatchTime.now().uptimeNanoseconds &- start) / 1e9
@@ -167,13 +166,23 @@ public final class ReplaySession: Session {
       hostTime: accumulatedTime)
   }
 
+  /// What comes before the first step.
+  func prepare() {
+    guard !hasStarted else { return }
+    hasStarted = true
+    takeInput()
+    witnessStart()
+    if !setup.startPaused { carryOut(control.start()) }
+  }
+
   /// One step of the replay. - Returns: why it is over, or nil.
-  private func step() -> ReplayResult.Reason? {
+  func step() -> ReplayResult.Reason? {
     mailbox.empty(for: self)
     if wantsQuit { return .quit }
     if let failure = funnel.failure { return reason(of: failure) }
     if let missed { return .diverged(missed) }
     if let resetFailure { return .failed("the machine cannot be started again: \(resetFailure)") }
+    if let wantsRest, wantsRest() || machine.instructionCount >= restCount { return .until }
     if let ending = control.ending { return finish(ending) }
     if isHeld {
       funnel.flushOutput()
@@ -206,7 +215,7 @@ public final class ReplaySession: Session {
   /// How far the machine may run before somebody has to look.
   private var limit: UInt64 {
     let count = machine.instructionCount
-    var limit = sliceEnd
+    var limit = min(sliceEnd, max(restCount, count &+ 1))
     if let input = nextInput { limit = min(limit, bound(input.instant)) }
     switch target {
     case .instant(let instant): limit = min(limit, bound(instant))
@@ -258,7 +267,7 @@ public final class ReplaySession: Session {
     return .diverged(divergence(expected: nextInput))
   }
 
-  private var isReached: Bool {
+  var isReached: Bool {
     switch target {
     case .instant(let end): return instant >= end
     case .instructionCount(let end): return machine.instructionCount >= end

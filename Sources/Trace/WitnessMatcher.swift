@@ -44,6 +44,22 @@ public final class WitnessMatcher: EventSink {
   /// - Parameter cursor: over all kinds, at the place where the replay starts.
   public init(_ cursor: EventCursor) { self.cursor = cursor }
 
+  /// Another matcher at the same place of the trace; the two go on independently.
+  public init(copying other: WitnessMatcher) {
+    cursor = other.cursor
+    readAt = other.readAt
+    readMMIO = other.readMMIO
+    readSize = other.readSize
+    readAddress = other.readAddress
+    readValue = other.readValue
+    readsLeft = other.readsLeft
+    outputAt = other.outputAt
+    outputPort = other.outputPort
+    output = other.output
+    outputDone = other.outputDone
+    eventCount = other.eventCount
+  }
+
   /// Whether the trace has nothing more to compare with. A replay of a trace that was cut off stops here.
   public func isAtEnd() throws -> Bool {
     try readsLeft == 0 && outputDone == output.count && cursor.peek() == nil

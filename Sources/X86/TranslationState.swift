@@ -10,6 +10,9 @@ public struct TranslationState: Equatable, Codable {
   var codeHigh: [UInt64: UInt64] = [:]
   var largePages: UInt64 = 0
   var upperHalfNotGlobal = false
+
+  /// Bytes of host memory, roughly. Pages of code are shared between values.
+  public var byteCount: Int { data.count * 8 }
 }
 
 extension Processor {

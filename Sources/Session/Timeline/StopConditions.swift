@@ -71,8 +71,8 @@ public struct TimelineHit: Equatable, Sendable {
   public var cause: Cause
   /// The state before the instruction (delivery, event) that did it.
   public var before: Instant
-  /// The instruction's address.
-  public var rip: UInt64
+  /// The instruction's address, where it is known: at breakpoints, interrupts and exceptions, and going back always.
+  public var rip: UInt64?
 }
 
 /// One access to memory.
