@@ -63,7 +63,7 @@ let package = Package(
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Manage", "CoreDump", "Trace", "PC",
+        "Session", "Monitor", "Manage", "CoreDump", "Trace", "PC", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),

@@ -100,7 +100,8 @@ struct InquestCommand: ParsableCommand {
       CommandGroup(
         name: "Traces",
         subcommands: [
-          InfoCommand.self, EventsCommand.self, ReplayCommand.self, DumpCommand.self, BranchCommand.self,
+          InfoCommand.self, EventsCommand.self, ReplayCommand.self, DumpCommand.self, ScreenCommand.self,
+          BranchCommand.self,
           DiffCommand.self,
         ]),
       CommandGroup(name: "To begin with", subcommands: [DemoCommand.self]),

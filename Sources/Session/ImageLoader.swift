@@ -17,9 +17,13 @@ enum ImageLoader {
       } else {
         bytes = try find(image, in: paths + [image.name], path: reader.path)
       }
-      if image.role == "kernel" {
-        images.kernel = bytes
-      } else {
+      switch image.role {
+      case "kernel": images.kernel = bytes
+      case "bios": images.bios = bytes
+      case "vga-rom": images.vgaROM = bytes
+      case "kernel-rom":
+        images.kernelROM = (name: image.name, bytes: bytes)
+      default:
         images.initrds.append((name: image.name, bytes: bytes))
       }
     }

@@ -384,7 +384,7 @@ extension TraceHeader {
 }
 
 extension MachineImages {
-  /// The images as a trace takes them: `kernel`, `initrd`, `initrd1`, …
+  /// The images as a trace takes them: `kernel`, `initrd`, `initrd1`, …, `bios`, `vga-rom`, `kernel-rom`.
   func sources(kernelName: String, embed: Bool) -> [ImageSource] {
     var sources: [ImageSource] = []
     if let kernel {
@@ -396,6 +396,12 @@ extension MachineImages {
           name: initrd.name, role: index == 0 ? "initrd" : "initrd\(index)", data: Data(initrd.bytes),
           embed: embed))
     }
+    func add(_ name: String, _ role: String, _ bytes: [UInt8]?) {
+      if let bytes { sources.append(ImageSource(name: name, role: role, data: Data(bytes), embed: embed)) }
+    }
+    add(biosName, "bios", bios)
+    add(vgaROMName, "vga-rom", vgaROM)
+    if let kernelROM { add(kernelROM.name, "kernel-rom", kernelROM.bytes) }
     return sources
   }
 }

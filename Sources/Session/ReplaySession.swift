@@ -256,6 +256,14 @@ public final class ReplaySession: Session {
       return nil
     }
     if isCutOff, (try? matcher.isAtEnd()) == true { return .cutOff }
+    if let input = nextInput, input.instant.instructionCount == machine.instructionCount,
+      input.instant.addedTime > machine.addedTime,
+      input.instant.addedTime &- machine.addedTime < next &- min(next, machine.virtualTime)
+    {
+      // The recording's idle time was cut short by an input, such as the end at a limit of time.
+      skipIdle(to: machine.virtualTime &+ (input.instant.addedTime &- machine.addedTime))
+      return nil
+    }
     skipIdle(to: next)
     return nil
   }

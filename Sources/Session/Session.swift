@@ -129,6 +129,7 @@ public class Session: ControlledMachine {
     case .powerOff: carryOut(control.guestPowerOff())
     case .resetRequested: carryOut(control.guestReset())
     case .debugExit(let status): carryOut(control.debugExit(status: status))
+    case .watchdog: carryOut(control.watchdogExpired())
     case .limit, .idle, .dead, .stopRequested: return stop
     }
     return .limit

@@ -59,7 +59,7 @@ final class BlockCache {
     self.features = features
     pool = Self.reserve(Self.poolCapacity * Op.stride)
     table = Self.reserve(Self.tableCapacity * 4).assumingMemoryBound(to: UInt32.self)
-    pageCount = memory.pageCount
+    pageCount = memory.hostPageCount
     pageHeads = Self.reserve(max(pageCount * 4, 4096)).assumingMemoryBound(to: UInt32.self)
     pool.storeBytes(of: HeaderRef.staleLength, as: Int.self)
     // No RIP is odd in this way: not canonical.

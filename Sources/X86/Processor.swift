@@ -45,6 +45,7 @@ public final class Processor {
     f.pointee.pageFlags = memory.pageFlags
     f.pointee.ramSize = memory.size
     f.pointee.ramLowSize = memory.lowSize
+    if memory.romSize > 0 { f.pointee.romBase = memory.romBase }
     cpu.resetState(model)
     fetchMap = FetchMap(cpu: cpu)
     cache = BlockCache(cpu: cpu, fetchMap: fetchMap, memory: memory, features: model.decoder)

@@ -48,6 +48,9 @@ extension CPU {
     if physical >= GuestMemory.highBase, above < f.pointee.ramSize &- f.pointee.ramLowSize {
       return above &+ f.pointee.ramLowSize
     }
+    if physical >= f.pointee.romBase && physical < GuestMemory.highBase {
+      return physical &- f.pointee.romBase &+ f.pointee.ramSize
+    }
     return nil
   }
 

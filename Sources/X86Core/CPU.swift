@@ -218,6 +218,8 @@ public struct CPUFields {
   public var pageFlags = UnsafeMutablePointer<UInt8>(bitPattern: 16)!
   public var ramSize: UInt64 = 0
   public var ramLowSize: UInt64 = 0
+  /// Where firmware ROM starts that ends at 4 GiB; `UInt64.max` without one.
+  public var romBase: UInt64 = .max
   public var physicalAddressMask: UInt64 = (1 << 40) - 1
   /// `Unmanaged<ProcessorSeams>`; never nil once the processor is made.
   public var seams = UnsafeMutableRawPointer(bitPattern: 16)!

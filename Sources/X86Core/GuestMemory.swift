@@ -30,11 +30,17 @@ public final class GuestMemory {
   public let size: UInt64
   /// Bytes of RAM below the PCI hole.
   public let lowSize: UInt64
-  /// Host address of guest-physical 0. RAM above 4 GiB follows that below directly.
+  /// Bytes of firmware ROM that end at 4 GiB; a multiple of the page size, 0 for none.
+  public let romSize: UInt64
+  /// Host address of guest-physical 0. RAM above 4 GiB follows that below directly, the ROM comes last.
   public let base: UnsafeMutableRawPointer
   /// One byte of `PageFlags` a page, indexed by host offset / 4096.
   public let pageFlags: UnsafeMutablePointer<UInt8>
   public var pageCount: Int { Int(size / Self.pageSize) }
+  /// Pages of RAM and ROM.
+  public var hostPageCount: Int { Int((size + romSize) / Self.pageSize) }
+  /// Where the ROM starts; `highBase` when there is none.
+  public var romBase: UInt64 { Self.highBase - romSize }
 
   /// Called before DMA, loaders or a debugger change a page that holds decoded code.
   public var onCodePageWrite: ((_ physicalAddress: UInt64, _ count: Int) -> Void)?
@@ -47,28 +53,31 @@ public final class GuestMemory {
   /// - Parameters:
   ///   - size: bytes, a multiple of 4096, at least 1 MiB.
   ///   - lowLimit: where the PCI hole starts.
+  ///   - romSize: bytes of firmware ROM, a multiple of 4096 up to 16 MiB.
   /// - Returns: nil when the host has no such amount of address space.
-  public init?(size: UInt64, lowLimit: UInt64 = 0xC000_0000) {
-    guard size >= 1 << 20, size % Self.pageSize == 0, size <= 1 << 40 else { return nil }
+  public init?(size: UInt64, lowLimit: UInt64 = 0xC000_0000, romSize: UInt64 = 0) {
+    guard size >= 1 << 20, size % Self.pageSize == 0, size <= 1 << 40, romSize % Self.pageSize == 0, romSize <= 16 << 20
+    else { return nil }
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-    guard let memory = mmap(nil, Int(size), PROT_READ | PROT_WRITE, Int32(flags), -1, 0),
+    guard let memory = mmap(nil, Int(size + romSize), PROT_READ | PROT_WRITE, Int32(flags), -1, 0),
       memory != MAP_FAILED
     else { return nil }
-    guard let marks = mmap(nil, Int(size / Self.pageSize), PROT_READ | PROT_WRITE, Int32(flags), -1, 0),
+    guard let marks = mmap(nil, Int((size + romSize) / Self.pageSize), PROT_READ | PROT_WRITE, Int32(flags), -1, 0),
       marks != MAP_FAILED
     else {
-      munmap(memory, Int(size))
+      munmap(memory, Int(size + romSize))
       return nil
     }
     self.size = size
+    self.romSize = romSize
     self.lowSize = min(size, lowLimit)
     self.base = memory
     self.pageFlags = marks.assumingMemoryBound(to: UInt8.self)
   }
 
   deinit {
-    munmap(base, Int(size))
-    munmap(pageFlags, pageCount)
+    munmap(base, Int(size + romSize))
+    munmap(pageFlags, hostPageCount)
   }
 
   /// Offset into the host allocation of a guest-physical address, or nil where there is no RAM.
@@ -80,13 +89,14 @@ public final class GuestMemory {
     if physicalAddress >= Self.highBase, physicalAddress - Self.highBase < size - lowSize {
       return physicalAddress - Self.highBase + lowSize
     }
+    if physicalAddress >= romBase, physicalAddress < Self.highBase { return physicalAddress - romBase + size }
     return nil
   }
 
   /// Guest-physical address of an offset into the host allocation.
   @inlinable
   public func physicalAddress(ofOffset offset: UInt64) -> UInt64 {
-    offset < lowSize ? offset : offset - lowSize + Self.highBase
+    offset < lowSize ? offset : offset < size ? offset - lowSize + Self.highBase : offset - size + romBase
   }
 
   /// The ranges of guest-physical addresses that are backed by RAM, the VGA window included (as in QEMU's dumps).
@@ -122,6 +132,7 @@ public final class GuestMemory {
     guard isRAM(physicalAddress, bytes.count) else { return false }
     forEachPiece(physicalAddress, bytes.count) { offset, done, count in
       let page = Int(offset / Self.pageSize)
+      if pageFlags[page] & PageFlags.readOnly != 0 { return }
       if pageFlags[page] & PageFlags.code != 0 {
         onCodePageWrite?(self.physicalAddress(ofOffset: offset), count)
       }
@@ -139,6 +150,30 @@ public final class GuestMemory {
   @discardableResult
   public func write(_ physicalAddress: UInt64, _ bytes: [UInt8]) -> Bool {
     bytes.withUnsafeBytes { write(physicalAddress, $0) }
+  }
+
+  /// Fills the ROM. Its last byte lies below 4 GiB; what is in front of `bytes` reads as FF.
+  public func setROM(_ bytes: [UInt8]) {
+    guard romSize > 0, UInt64(bytes.count) <= romSize else { return }
+    let rom = base + Int(size)
+    let gap = Int(romSize) - bytes.count
+    memset(rom, 0xFF, gap)
+    bytes.withUnsafeBytes { rom.advanced(by: gap).copyMemory(from: $0.baseAddress!, byteCount: bytes.count) }
+    for page in pageCount..<hostPageCount { pageFlags[page] |= PageFlags.readOnly }
+  }
+
+  /// Makes a range of whole pages of RAM read-only for everybody, or writable again. Translations that exist must be
+  /// flushed.
+  public func setReadOnly(_ range: Range<UInt64>, _ isReadOnly: Bool) {
+    for address in stride(from: range.lowerBound, to: range.upperBound, by: Int(Self.pageSize)) {
+      guard let offset = offset(of: address), offset < size else { continue }
+      let page = Int(offset / Self.pageSize)
+      if isReadOnly {
+        pageFlags[page] |= PageFlags.readOnly
+      } else {
+        pageFlags[page] &= ~PageFlags.readOnly
+      }
+    }
   }
 
   /// Whether all of a range is RAM. An empty range is.

@@ -7,7 +7,12 @@ struct DeviceOptions {
   private(set) var pvpanicPCI: MachineConfiguration.PVPanicOptions?
   private(set) var vmcoreinfo = false
   private(set) var debugExit: MachineConfiguration.DebugExitOptions?
-  private(set) var debugConsoles: [(port: UInt16, backend: String)] = []
+  private(set) var debugConsoles: [(port: UInt16, backend: String, readback: UInt8)] = []
+  private(set) var pcTestDevice = false
+  /// Cards in the order of the command line.
+  private(set) var cards: [MachineConfiguration.PCIDeviceOptions] = []
+  /// `romfile=` of the VGA card.
+  private(set) var vgaROM: String?
   /// Character devices of further serial ports, as `-serial` takes them.
   private(set) var serials: [String] = []
 
@@ -17,8 +22,12 @@ struct DeviceOptions {
     pvpanic-pci[,events=7]                     the panic device of the PCI bus (Linux: pvpanic-pci)
     vmcoreinfo                                 the guest tells where its VMCOREINFO is, for dumps
     isa-debug-exit[,iobase=0x501][,iosize=2]   the guest ends the process with status 2 * value + 1
-    isa-debugcon[,iobase=0xe9],chardev=ID      bytes written to the port go to a character device
+    isa-debugcon[,iobase=0xe9][,readback=0xe9],chardev=ID
+                                               bytes written to the port go to a character device
     isa-serial,chardev=ID                      a further serial port
+    pc-testdev                                 interrupt lines, ports and memory for kernel test suites
+    pci-testdev[,addr=SLOT]                    counts writes to its memory and ports
+    VGA[,romfile=FILE][,addr=SLOT]             a display, see inquest screen (also -vga std)
     """
 
   /// - Throws: `CommandFailure` that names driver and property.
@@ -37,6 +46,16 @@ struct DeviceOptions {
   private mutating func add(_ driver: String, _ options: OptionText) throws {
     let common = ["id", "driver"]
     switch driver {
+    case "pc-testdev":
+      try options.allow(common)
+      if pcTestDevice { throw OptionText.Failure("there is one already") }
+      pcTestDevice = true
+    case "pci-testdev":
+      try options.allow(common + ["addr", "bus"])
+      cards.append(.init(.testDevice, slot: try Self.slot(options)))
+    case "VGA":
+      try options.allow(common + ["addr", "bus", "romfile", "vgamem_mb"])
+      try addVGA(romFile: options["romfile"], slot: try Self.slot(options))
     case "pvpanic":
       try options.allow(common + ["ioport", "events"])
       if pvpanic != nil { throw OptionText.Failure("there is one already") }
@@ -67,7 +86,8 @@ struct DeviceOptions {
         throw OptionText.Failure("chardev=ID is missing; declare it with -chardev")
       }
       try addDebugConsole(
-        port: Self.number(options, "iobase", default: 0xE9), backend: "chardev:\(chardev)")
+        port: Self.number(options, "iobase", default: 0xE9), backend: "chardev:\(chardev)",
+        readback: Self.number(options, "readback", default: 0xE9))
     case "isa-serial":
       try options.allow(common + ["chardev"])
       guard let chardev = options["chardev"] else {
@@ -78,14 +98,21 @@ struct DeviceOptions {
       throw OptionText.Failure("there are no virtio devices yet; the guest's files come through -initrd")
     default:
       throw OptionText.Failure(
-        "unknown device '\(driver)'; there are pvpanic, pvpanic-pci, vmcoreinfo, isa-debug-exit, isa-debugcon and "
-          + "isa-serial")
+        "unknown device '\(driver)'; -device help lists those that are there")
     }
   }
 
-  mutating func addDebugConsole(port: UInt16, backend: String) throws {
+  /// - Throws: when there is a VGA card already.
+  mutating func addVGA(romFile: String? = nil, slot: Int? = nil) throws {
+    if hasVGA { throw OptionText.Failure("there is one already") }
+    vgaROM = romFile
+    cards.append(.init(.vga, slot: slot))
+  }
+  var hasVGA: Bool { cards.contains { $0.kind == .vga } }
+
+  mutating func addDebugConsole(port: UInt16, backend: String, readback: UInt8 = 0xE9) throws {
     if debugConsoles.count == 4 { throw OptionText.Failure("at most 4 debug consoles are possible") }
-    debugConsoles.append((port, backend))
+    debugConsoles.append((port, backend, readback))
   }
 
   func apply(to configuration: inout MachineConfiguration) {
@@ -94,6 +121,22 @@ struct DeviceOptions {
     configuration.vmcoreinfo = vmcoreinfo
     configuration.isaDebugExit = debugExit
     configuration.debugConsoles = debugConsoles.map(\.port)
+    if debugConsoles.contains(where: { $0.readback != 0xE9 }) {
+      configuration.debugConsoleReadbacks = debugConsoles.map(\.readback)
+    }
+    if pcTestDevice { configuration.pcTestDevice = true }
+    if !cards.isEmpty { configuration.pciDevices = cards }
+  }
+
+  /// `addr=`: a slot, hexadecimal as QEMU reads it, or `slot.0`.
+  static func slot(_ options: OptionText) throws -> Int? {
+    guard let text = options["addr"] else { return nil }
+    let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
+    let parts = digits.split(separator: ".", omittingEmptySubsequences: false)
+    guard let slot = Int(parts[0], radix: 16), (0...31).contains(slot), parts.count < 2 || parts[1] == "0" else {
+      throw OptionText.Failure("addr=\(text): slots are 0 to 0x1f, without functions")
+    }
+    return slot
   }
 
   private static func number<Number: FixedWidthInteger>(

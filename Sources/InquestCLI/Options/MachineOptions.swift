@@ -12,6 +12,8 @@ struct MachineOptions: ParsableArguments {
       "Start this: a Linux bzImage, or an ELF with a PVH note or for multiboot 1.", valueName: "file"))
   var kernel: String?
 
+  @OptionGroup var firmware: FirmwareOptions
+
   @Option(
     name: .customLong("initrd", withSingleDash: true),
     help: ArgumentHelp("Initramfs, several as one; for multiboot the modules.", valueName: "file[,file…]"))
@@ -42,8 +44,8 @@ struct MachineOptions: ParsableArguments {
   @Option(
     name: .customLong("device", withSingleDash: true),
     help: ArgumentHelp(
-      "Add a device: pvpanic, pvpanic-pci, vmcoreinfo, isa-debug-exit, isa-debugcon, isa-serial. May be repeated; "
-        + "-device help tells their properties.", valueName: "driver[,property=value…]"))
+      "Add a device: pvpanic, pvpanic-pci, vmcoreinfo, isa-debug-exit, isa-debugcon, isa-serial and others. May be "
+        + "repeated; -device help tells all and their properties.", valueName: "driver[,property=value…]"))
   var devices: [String] = []
 
   @Option(
@@ -115,6 +117,8 @@ package struct MachinePlan {
   package var initrdPaths: [String]
   /// Where debug consoles write, in the order of the configuration: arguments as of `-serial`.
   package var debugConsoles: [String]
+  /// Files of the firmware, its VGA BIOS and its kernel loader.
+  var firmwareFiles = FirmwareFiles()
   /// `-device isa-serial,chardev=ID`: further serial ports.
   var extraSerials: [String]
   /// `-icount sleep=`.
@@ -127,15 +131,16 @@ package struct MachinePlan {
 
   /// - Throws: `CommandFailure` or `OptionText.Failure` that names option and value.
   init(_ options: MachineOptions, seed: UInt64? = nil) throws {
-    guard let kernel = options.kernel else {
-      throw CommandFailure.usage("there is nothing to start; name a kernel with -kernel")
+    guard options.kernel != nil || options.firmware.bios != nil else {
+      throw CommandFailure.usage("there is nothing to start; name a kernel with -kernel, or firmware with -bios")
     }
-    kernelPath = kernel
+    kernelPath = options.kernel ?? ""
     initrdPaths = try options.initrd.map(Self.initrds) ?? []
 
     var configuration = MachineConfiguration()
     if let text = options.memory { configuration.memorySize = try MemorySizeOption.parse(text) }
     configuration.commandLine = options.append ?? ""
+    configuration.kernelName = options.kernel
     if let smp = options.smp { try Self.checkProcessors(smp) }
     let icount = try options.icount.map { try IcountOption($0) }
     if let shift = icount?.shift { configuration.timeShift = shift }
@@ -150,6 +155,8 @@ package struct MachinePlan {
     var devices = DeviceOptions()
     for device in options.devices { try devices.add(device) }
     if let console = options.debugcon { try devices.addDebugConsole(port: 0xE9, backend: console) }
+    try options.firmware.apply(to: &configuration, &devices)
+    firmwareFiles = FirmwareFiles(options.firmware, vgaROM: devices.vgaROM, hasVGA: devices.hasVGA)
     devices.apply(to: &configuration)
     debugConsoles = devices.debugConsoles.map(\.backend)
     extraSerials = devices.serials
@@ -172,7 +179,8 @@ package struct MachinePlan {
   /// Reads the files.
   func images() throws -> MachineImages {
     var images = MachineImages()
-    images.kernel = try InputFile.read(kernelPath, for: "kernel")
+    if !kernelPath.isEmpty { images.kernel = try InputFile.read(kernelPath, for: "kernel") }
+    try firmwareFiles.read(into: &images)
     // A multiboot module's name is its command line: what follows the first blank is for the guest.
     images.initrds = try initrdPaths.map { text in
       let path = FileManager.default.fileExists(atPath: text) ? text : String(text.prefix { $0 != " " })

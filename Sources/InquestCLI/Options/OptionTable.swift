@@ -16,6 +16,7 @@ package enum OptionTable {
   }
 
   package static func treatment(of name: String) -> Treatment? {
+    if BoardOptionNames.qemuValues.contains(name) || BoardOptionNames.values.contains(name) { return .value }
     if qemuValues.contains(name) || values.contains(name) { return .value }
     if qemuFlags.contains(name) || flags.contains(name) { return .flag }
     return foreign[name]
@@ -23,7 +24,7 @@ package enum OptionTable {
 
   /// Whether help shows the option with one dash.
   static func hasOneDash(_ name: String) -> Bool {
-    name.count == 1 || qemuValues.contains(name) || qemuFlags.contains(name)
+    name.count == 1 || BoardOptionNames.qemuValues.contains(name) || qemuValues.contains(name) || qemuFlags.contains(name)
   }
 
   private static let qemuValues: Set<String> = [

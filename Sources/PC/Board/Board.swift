@@ -37,10 +37,21 @@ final class Board {
   let debugExit: ISADebugExit?
   let debugConsoles: [DebugConsole]
 
+  // What not every board has: see BoardCards.swift.
+  let shadow: ShadowRAM?
+  let hasFirmware: Bool
+  var pcTestDevice: PCTestDevice?
+  var vga: VGA?
+  /// In the order of the configuration.
+  var cards: [PCIFunction] = []
+
   private var mappedAPIC: UInt64?
 
   /// - Throws: `BusOverlap` when two devices of the configuration want the same ports.
-  init(_ configuration: MachineConfiguration, memory: GuestMemory, timeSource: TimeSource) throws {
+  init(
+    _ configuration: MachineConfiguration, images: MachineImages = MachineImages(), memory: GuestMemory,
+    timeSource: TimeSource
+  ) throws {
     self.memory = memory
     memoryMap = MemoryMap(size: memory.size, lowLimit: memory.lowSize)
     timers.timeSource = timeSource
@@ -75,7 +86,20 @@ final class Board {
     pvpanic = configuration.pvpanic.map { PVPanicISA(events: $0.events) }
     pvpanicPCI = configuration.pvpanicPCI.map { PVPanicPCI(events: $0.events) }
     debugExit = configuration.isaDebugExit.map { _ in ISADebugExit() }
-    debugConsoles = configuration.debugConsoles.map { _ in DebugConsole() }
+    debugConsoles = configuration.debugConsoles.indices.map { i in
+      let console = DebugConsole()
+      if let values = configuration.debugConsoleReadbacks, values.indices.contains(i) {
+        console.state.readback = values[i]
+      }
+      return console
+    }
+    hasFirmware = images.bios != nil
+    if let bios = images.bios {
+      memory.setROM(bios)
+      shadow = ShadowRAM(memory: memory, rom: bios)
+    } else {
+      shadow = nil
+    }
 
     connectInterrupts()
     try mapPorts(configuration)
@@ -86,6 +110,11 @@ final class Board {
     }
     mapAPIC()
     try plugPCI()
+    try plugCards(configuration, images)
+    if let port = configuration.pvpanic?.port {
+      fwCfg.addFile(
+        "etc/pvpanic-port", [UInt8(truncatingIfNeeded: port), UInt8(truncatingIfNeeded: port >> 8)])
+    }
     fwCfg.add(FWCfg.Key.ramSize, number: memory.size)
     fwCfg.add(FWCfg.Key.processorCount, number: UInt16(1))
     fwCfg.add(FWCfg.Key.maximumProcessors, number: UInt16(1))
@@ -146,9 +175,14 @@ final class Board {
   }
 
   private func plugPCI() throws {
-    try pci.plug(I440FX(), slot: 0)
-    try pci.plug(PIIX3(bus: pci, lines: (0..<16).map { wires.tap($0) }), slot: 1)
-    try pci.plug(PIIX4PowerManagement(), slot: 1, function: 3)
+    let bridge = I440FX()
+    bridge.shadow = shadow
+    try pci.plug(bridge, slot: 0)
+    try pci.plug(
+      PIIX3(
+        bus: pci, lines: (0..<16).map { wires.tap($0) }, routes: hasFirmware ? nil : PCAddress.pirqRoutes),
+      slot: 1)
+    try pci.plug(PIIX4PowerManagement(hasFirmware: hasFirmware), slot: 1, function: 3)
     if let pvpanicPCI, let slot = pci.freeSlot { try pci.plug(pvpanicPCI, slot: slot) }
   }
 
@@ -156,12 +190,14 @@ final class Board {
     var acpi = ACPIConfiguration()
     acpi.serialPorts = Array(Self.serialPlaces.prefix(serialPorts.count))
     acpi.hasHPET = hpet != nil
+    acpi.hasVGA = vga != nil
     return acpi
   }
 
   /// The reset line: every device as at power-on, but for what a reset leaves alone (time, CMOS).
   func reset() {
     pci.reset()
+    pcTestDevice?.state = PCTestDevice.State()
     pciPorts.reset()
     resetControl.reset()
     powerManagement.reset()

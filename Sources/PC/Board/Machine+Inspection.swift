@@ -24,6 +24,10 @@ extension Machine {
     return bytes
   }
 
+  /// What a VGA in text mode shows; nil without a VGA, or in a graphics mode.
+  public var textScreen: TextScreen? { board.vga?.textScreen }
+  public var hasDisplay: Bool { board.vga != nil }
+
   public var processorState: ProcessorState { processor.cpu.state }
 
   /// Where the guest's own note for dumps lies.

@@ -58,7 +58,11 @@ public final class Machine: TimeSource {
     guard (0...Board.serialPlaces.count).contains(configuration.serialPorts) else {
       throw MachineError.serialPorts(configuration.serialPorts)
     }
-    guard let memory = GuestMemory(size: configuration.memorySize) else {
+    let romSize = (UInt64(images.bios?.count ?? 0) + GuestMemory.pageSize - 1) & ~(GuestMemory.pageSize - 1)
+    guard romSize <= 16 << 20, images.bios?.isEmpty != true else {
+      throw MachineError.firmwareSize(UInt64(images.bios?.count ?? 0))
+    }
+    guard let memory = GuestMemory(size: configuration.memorySize, romSize: romSize) else {
       throw MachineError.memoryUnavailable(configuration.memorySize)
     }
     self.configuration = configuration
@@ -66,7 +70,7 @@ public final class Machine: TimeSource {
     self.world = world
     self.memory = memory
     let clock = BoardClock()
-    board = try Board(configuration, memory: memory, timeSource: clock)
+    board = try Board(configuration, images: images, memory: memory, timeSource: clock)
     let seams = BoardSeams(board: board)
     processor = Processor(memory: memory, seams: seams)
     processor.cpu.f.pointee.timeShift = configuration.timeShift
@@ -110,6 +114,7 @@ public final class Machine: TimeSource {
       processor.cpu.f.pointee.a20Mask = isOpen ? .max : ~(1 << 20)
       processor.stateChanged()
     }
+    board.shadow?.onChange = { [unowned self] in if !isRestoring { processor.stateChanged() } }
     board.keyboardController.onA20 = setA20
     board.portA.onA20 = setA20
     let reset: () -> Void = { [unowned self] in stop(.resetRequested) }
@@ -184,6 +189,8 @@ public final class Machine: TimeSource {
 
   /// What firmware and loader do before the guest's first instruction.
   private func start() throws {
+    board.apic.tscOffset = processor.cpu.f.pointee.tscOffset
+    if images.bios != nil { return try offerToFirmware() }
     guard let kernel = images.kernel else { throw MachineError.noKernel }
     let tables = ACPITables(acpi, memoryMap: board.memoryMap)
     tables?.write(to: memory)
@@ -195,7 +202,7 @@ public final class Machine: TimeSource {
     }
     let state = try KernelLoader.load(
       kernel: kernel, initrds: images.initrds.map { BootModule(bytes: $0.bytes, commandLine: $0.name) },
-      commandLine: configuration.commandLine, memory: memory, memoryMap: board.memoryMap,
+      commandLine: kernelCommandLine(kernel), memory: memory, memoryMap: board.memoryMap,
       rsdp: tables?.rsdpAddress ?? 0, randomSeed: randomSeed,
       fastBoot: configuration.fastBoot == true ? fastBoot : nil)
     processor.cpu.setBootState(state)
@@ -203,6 +210,32 @@ public final class Machine: TimeSource {
     processor.stateChanged()
     board.apic.tscOffset = processor.cpu.f.pointee.tscOffset
     setUpVirtualWire()
+  }
+
+  /// A multiboot kernel is told its own name first, as QEMU and GRUB do.
+  private func kernelCommandLine(_ kernel: [UInt8]) -> String {
+    guard let name = configuration.kernelName, KernelLoader.format(of: kernel) == .multiboot else {
+      return configuration.commandLine
+    }
+    return "\(name) \(configuration.commandLine)"
+  }
+
+  /// Firmware starts at the reset vector and finds the rest through fw_cfg and CMOS.
+  private func offerToFirmware() throws {
+    FirmwareConfiguration(
+      options: configuration.firmware ?? MachineConfiguration.FirmwareOptions(), memoryMap: board.memoryMap,
+      acpi: acpi
+    ).apply(to: board.fwCfg, board.rtc, hasDisplay: board.vga != nil)
+    guard let kernel = images.kernel else { return }
+    guard BzImageLoader.recognizes(kernel) else { throw MachineError.firmwareKernel }
+    guard let rom = images.kernelROM else { throw MachineError.noKernelROM }
+    let initrd = images.initrds.isEmpty ? nil : images.initrds.flatMap(\.bytes)
+    try KernelForFirmware.add(
+      kernel: kernel, initrd: initrd, commandLine: configuration.commandLine, to: board.fwCfg,
+      memoryMap: board.memoryMap)
+    let name = rom.name.split(separator: "/").last ?? "kernel.bin"
+    board.fwCfg.addFile("genroms/\(name)", rom.bytes)
+    board.fwCfg.addFile("bootorder", Array("/rom@genroms/\(name)\n".utf8) + [0])
   }
 
   private var acpi: ACPIConfiguration {
@@ -233,6 +266,12 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
   case serialPorts(Int)
   case portRange(String, UInt16, UInt16)
   case noKernel
+  case firmwareSize(UInt64)
+  case firmwareKernel
+  case noKernelROM
+  case unknownDevice(String)
+  case noSlot(String)
+  case slot(String, Int)
 
   public var description: String {
     switch self {
@@ -244,7 +283,17 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
     case .serialPorts(let count): return "\(count) serial ports: at most 4 are possible"
     case .portRange(let name, let first, let count):
       return "\(name): \(count) ports from 0x\(String(first, radix: 16)) on are not in the I/O space"
-    case .noKernel: return "there is nothing to start; name a kernel with -kernel"
+    case .noKernel: return "there is nothing to start; name a kernel with -kernel, or firmware with -bios"
+    case .firmwareSize(let size): return "firmware of \(size) bytes: 1 byte to 16 MiB are possible (-bios)"
+    case .firmwareKernel:
+      return "firmware starts Linux bzImages only; leave -bios out, or boot the kernel from a disk"
+    case .noKernelROM:
+      return
+        "firmware needs the option ROM linuxboot_dma.bin to start a kernel, which is not there; install QEMU's data "
+        + "files, or leave -bios out"
+    case .unknownDevice(let name): return "\(name): there is no such device"
+    case .noSlot(let name): return "\(name): the PCI bus is full"
+    case .slot(let name, let slot): return "\(name): addr=0x\(String(slot, radix: 16)): slots are 0 to 0x1f"
     }
   }
 }

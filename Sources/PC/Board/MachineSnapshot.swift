@@ -35,6 +35,7 @@ struct BoardState: Codable {
   var resetControl: ResetControl.State
   var powerManagement: ACPIPowerManagement.State
   var fwCfg: FWCfg.State
+  var cards: CardStates
 }
 
 extension Board {
@@ -47,7 +48,7 @@ extension Board {
         mouse: keyboardController.mouse.state, serialPorts: serialPorts.map(\.state),
         pci: pci.all.map(\.state),
         pciPorts: pciPorts.state, resetControl: resetControl.state, powerManagement: powerManagement.state,
-        fwCfg: fwCfg.state)
+        fwCfg: fwCfg.state, cards: cardStates)
     }
     set {
       // Devices first: some drive their lines when their state is set. Then the wires and the controllers, which know
@@ -57,6 +58,7 @@ extension Board {
       resetControl.state = newValue.resetControl
       powerManagement.state = newValue.powerManagement
       fwCfg.state = newValue.fwCfg
+      cardStates = newValue.cards
       for (port, state) in zip(serialPorts, newValue.serialPorts) { port.state = state }
       keyboardController.state = newValue.keyboardController
       keyboardController.keyboard.state = newValue.keyboard

@@ -28,6 +28,86 @@ public struct MachineConfiguration: Codable, Equatable, Sendable {
   /// timers.
   public var chaosFromPowerOn = false
 
+  // Since machine version 1 these came to it; nil is what traces without them mean.
+
+  /// `-device pc-testdev`.
+  public var pcTestDevice: Bool?
+  /// What reading each debug console gives; 0xE9 where nothing is said.
+  public var debugConsoleReadbacks: [UInt8]?
+  /// What a multiboot kernel is told in front of its command line, as QEMU does; nil for nothing.
+  public var kernelName: String?
+  /// What firmware is told; nil without firmware (`-bios`).
+  public var firmware: FirmwareOptions?
+  /// Cards on the PCI bus beside pvpanic-pci, in the order of the command line.
+  public var pciDevices: [PCIDeviceOptions]?
+  /// `-drive`, in the order of the command line; requests and cards name them by their places here.
+  public var drives: [DriveOptions]?
+
+  /// A card of the PCI bus.
+  public struct PCIDeviceOptions: Codable, Equatable, Sendable {
+    /// Named as QEMU names its devices.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+      case vga = "VGA"
+      case testDevice = "pci-testdev"
+      case watchdog = "i6300esb"
+      case virtioRNG = "virtio-rng-pci"
+      case virtioBlock = "virtio-blk-pci"
+      case virtioConsole = "virtio-serial-pci"
+      case virtioNet = "virtio-net-pci"
+    }
+    public var kind: Kind
+    /// `addr=`; nil takes the first free slot.
+    public var slot: Int?
+    /// The drive of a disk.
+    public var drive: Int?
+    /// Six bytes, of a network card.
+    public var macAddress: [UInt8]?
+
+    public init(_ kind: Kind, slot: Int? = nil, drive: Int? = nil, macAddress: [UInt8]? = nil) {
+      self.kind = kind
+      self.slot = slot
+      self.drive = drive
+      self.macAddress = macAddress
+    }
+  }
+
+  /// A disk or CD as the machine sees it, whatever file is behind it.
+  public struct DriveOptions: Codable, Equatable, Sendable {
+    public enum Interface: String, Codable, Sendable { case ide, virtio, none }
+    /// `id=`, or made up.
+    public var id: String
+    public var interface: Interface
+    /// Place on the IDE channels: 0 primary master … 3 secondary slave.
+    public var index: Int?
+    /// Bytes; a multiple of 512.
+    public var size: UInt64
+    public var isCDROM = false
+    /// Writes are refused.
+    public var isReadOnly = false
+    /// Writes go to the file; else they stay in the machine.
+    public var writesThrough = false
+    /// Where the content was when it was recorded. For people, and for branches.
+    public var path: String
+
+    public init(id: String, interface: Interface, size: UInt64, path: String) {
+      self.id = id
+      self.interface = interface
+      self.size = size
+      self.path = path
+    }
+  }
+
+  /// What firmware learns through fw_cfg.
+  public struct FirmwareOptions: Codable, Equatable, Sendable {
+    /// `-boot order=`: letters of QEMU's: c disk, d CD, a floppy, n network.
+    public var order = "cd"
+    /// `-boot menu=on`.
+    public var menu = false
+    /// `-boot splash-time=`, milliseconds that the menu's prompt is shown.
+    public var menuTimeout: Int?
+    public init() {}
+  }
+
   public struct PVPanicOptions: Codable, Equatable, Sendable {
     public var port: UInt16 = 0x505
     public var events: UInt8 = 7
@@ -46,6 +126,15 @@ public struct MachineImages {
   public var kernel: [UInt8]?
   /// One for Linux; several modules for multiboot.
   public var initrds: [(name: String, bytes: [UInt8])] = []
+  /// Firmware that lies below 4 GiB, and in small below 1 MiB; it starts the machine then.
+  public var bios: [UInt8]?
+  /// What the user called it. For people only.
+  public var biosName = "bios"
+  /// The expansion ROM of the VGA card.
+  public var vgaROM: [UInt8]?
+  public var vgaROMName = "vga-rom"
+  /// The option ROM by which firmware starts a kernel (QEMU's linuxboot_dma.bin or multiboot_dma.bin).
+  public var kernelROM: (name: String, bytes: [UInt8])?
   public init() {}
 }
 
@@ -62,10 +151,21 @@ public protocol MachineWorld: AnyObject {
   func didTransmit(port: Int, byte: UInt8)
   /// Chaos holds an interrupt back for so long. A witness.
   func didDelayInterrupt(nanoseconds: UInt64)
+  /// The machine needs what a drive's file holds there. An input.
+  /// - Returns: `count` bytes; nil when the host cannot read them.
+  func readDrive(_ drive: Int, offset: UInt64, count: Int) -> [UInt8]?
+  /// A drive whose writes go to its file was written. Nothing comes back, so nothing of it is logged.
+  /// - Returns: whether the host did it; a failed write is an input.
+  func writeDrive(_ drive: Int, offset: UInt64, bytes: [UInt8]) -> Bool
+  /// A network card sent a frame. A witness.
+  func didSendFrame(device: Int, bytes: [UInt8])
 }
 
 extension MachineWorld {
   public func didDelayInterrupt(nanoseconds: UInt64) {}
+  public func readDrive(_ drive: Int, offset: UInt64, count: Int) -> [UInt8]? { nil }
+  public func writeDrive(_ drive: Int, offset: UInt64, bytes: [UInt8]) -> Bool { false }
+  public func didSendFrame(device: Int, bytes: [UInt8]) {}
 }
 
 /// Why `Machine.run` came back.
@@ -85,6 +185,8 @@ public enum MachineStop: Equatable {
   case resetRequested
   /// isa-debug-exit: the process should end with this status.
   case debugExit(UInt32)
+  /// The watchdog was not petted in time.
+  case watchdog
   /// `requestStop` was called.
   case stopRequested
 }

@@ -18,9 +18,13 @@ public struct ACPITables {
   /// Lays out all tables in `memoryMap.acpiTables`, the FACS in `acpiNVS`, the RSDP in the F segment.
   /// - Returns: nil when the machine has too little memory to hold them.
   public init?(_ configuration: ACPIConfiguration, memoryMap: MemoryMap) {
-    let area = memoryMap.acpiTables
+    self.init(
+      configuration, area: memoryMap.acpiTables, facs: memoryMap.acpiNVS.lowerBound, rsdp: MemoryMap.rsdp)
+  }
+
+  /// Lays them out in `area`, with the FACS and the RSDP where they are said to be.
+  init?(_ configuration: ACPIConfiguration, area: Range<UInt64>, facs: UInt64, rsdp: UInt64) {
     next = area.lowerBound
-    let facs = memoryMap.acpiNVS.lowerBound
 
     let dsdt = place("DSDT", revision: 2, DSDT(configuration: configuration).aml)
     let fadt = place("FACP", revision: 3, FADT(configuration, facs: facs, dsdt: dsdt).body)
@@ -40,7 +44,7 @@ public struct ACPITables {
 
     tables.append(Placed(name: "FACS", address: facs, bytes: Self.facs))
     tables.append(
-      Placed(name: "RSDP", address: MemoryMap.rsdp, bytes: Self.rsdp(rsdt: rsdtAddress, xsdt: xsdtAddress)))
+      Placed(name: "RSDP", address: rsdp, bytes: Self.rsdp(rsdt: rsdtAddress, xsdt: xsdtAddress)))
   }
 
   /// Puts all tables where they belong, on power-on and on every reset.

@@ -3,6 +3,7 @@ struct ELFImage {
   struct Segment {
     let type: UInt32
     let fileOffset: UInt64
+    let virtualAddress: UInt64
     let physicalAddress: UInt64
     let fileSize: UInt64
     let memorySize: UInt64
@@ -58,17 +59,30 @@ struct ELFImage {
       if is64Bit {
         segments.append(
           Segment(
-            type: file.u32(at)!, fileOffset: file.u64(at + 8)!, physicalAddress: file.u64(at + 24)!,
+            type: file.u32(at)!, fileOffset: file.u64(at + 8)!, virtualAddress: file.u64(at + 16)!,
+            physicalAddress: file.u64(at + 24)!,
             fileSize: file.u64(at + 32)!, memorySize: file.u64(at + 40)!, alignment: file.u64(at + 48)!))
       } else {
         segments.append(
           Segment(
             type: file.u32(at)!, fileOffset: UInt64(file.u32(at + 4)!),
+            virtualAddress: UInt64(file.u32(at + 8)!),
             physicalAddress: UInt64(file.u32(at + 12)!), fileSize: UInt64(file.u32(at + 16)!),
             memorySize: UInt64(file.u32(at + 20)!), alignment: UInt64(file.u32(at + 28)!)))
       }
     }
     self.segments = segments
+  }
+
+  /// Where the entry point lies in physical memory: kernels that run in the upper half name it there.
+  var physicalEntry: UInt64 {
+    for segment in segments
+    where segment.type == SegmentType.load && entry >= segment.virtualAddress
+      && entry - segment.virtualAddress < segment.fileSize
+    {
+      return entry &- segment.virtualAddress &+ segment.physicalAddress
+    }
+    return entry
   }
 
   /// The content of the first note of this name and type, nil when there is none.

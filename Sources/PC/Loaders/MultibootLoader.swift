@@ -182,10 +182,10 @@ public struct MultibootLoader {
     _ kernel: [UInt8], memory: GuestMemory, memoryMap: MemoryMap
   ) throws -> (entry: UInt64, end: UInt64) {
     let image = try ELFImage(kernel)
-    guard image.entry <= UInt64(UInt32.max) else {
+    guard image.physicalEntry <= UInt64(UInt32.max) else {
       throw LoaderError.malformed(what: "its entry point lies above 4 GiB, multiboot starts in 32-bit mode")
     }
-    return (image.entry, try ELFLoader.load(image, memory: memory, memoryMap: memoryMap))
+    return (image.physicalEntry, try ELFLoader.load(image, memory: memory, memoryMap: memoryMap))
   }
 
   /// Zero-terminated strings, one after the other.

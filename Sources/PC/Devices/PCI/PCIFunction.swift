@@ -43,6 +43,8 @@ open class PCIFunction {
     case memory32(prefetchable: Bool)
     /// Takes two registers.
     case memory64(prefetchable: Bool)
+    /// The expansion ROM's register (6.2.5.2).
+    case rom
   }
   struct BAR {
     let index: Int
@@ -148,6 +150,7 @@ open class PCIFunction {
     let flags: UInt32
     switch bar.kind {
     case .io: flags = 1
+    case .rom: flags = 0
     case .memory32(let prefetchable): flags = prefetchable ? 8 : 0
     case .memory64(let prefetchable):
       flags = 4 | (prefetchable ? 8 : 0)
@@ -159,6 +162,31 @@ open class PCIFunction {
     allowWrites(offset, mask: UInt16(truncatingIfNeeded: settable))
     allowWrites(offset + 2, mask: UInt16(truncatingIfNeeded: settable >> 16))
     bars.append(bar)
+  }
+
+  /// Adds an expansion ROM.
+  /// - Parameter bytes: at most 16 MiB; what is missing up to the next power of two reads as FF.
+  public func addROM(_ bytes: [UInt8], name: String) {
+    var size: UInt64 = 2048
+    while size < UInt64(bytes.count), size < 16 << 20 { size *= 2 }
+    // Bit 0 enables it.
+    let settable = ~UInt32(size - 1) & 0xFFFF_F800 | 1
+    allowWrites(Header.expansionROM, mask: UInt16(truncatingIfNeeded: settable))
+    allowWrites(Header.expansionROM + 2, mask: UInt16(truncatingIfNeeded: settable >> 16))
+    bars.append(
+      BAR(index: 8, kind: .rom, size: size, port: nil, memory: ExpansionROM(bytes: bytes), name: name))
+  }
+
+  private final class ExpansionROM: MemoryMappedDevice {
+    let bytes: [UInt8]
+    init(bytes: [UInt8]) { self.bytes = bytes }
+    func readMemory(offset: UInt64, size: Int) -> UInt64 {
+      (0..<size).reduce(0) {
+        let at = Int(truncatingIfNeeded: offset) + $1
+        return $0 | UInt64(bytes.indices.contains(at) ? bytes[at] : 0xFF) << UInt64(8 * $1)
+      }
+    }
+    func writeMemory(offset: UInt64, size: Int, value: UInt64) {}
   }
 
   /// Adds a capability at `offset` and links it in front of the list.
@@ -220,6 +248,10 @@ open class PCIFunction {
     var base = UInt64(get32(offset))
     let limit: UInt64
     switch bar.kind {
+    case .rom:
+      guard commandRegister & Command.memorySpace != 0, base & 1 != 0 else { return nil }
+      base &= 0xFFFF_F800
+      limit = 0x1_0000_0000
     case .io:
       guard commandRegister & Command.ioSpace != 0 else { return nil }
       base &= 0xFFFF_FFFC

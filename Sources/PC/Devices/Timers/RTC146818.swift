@@ -135,6 +135,11 @@ public final class RTC146818: ByteRegisters {
     store(above4G >> 16, at: 0x5B, bytes: 3)
   }
 
+  /// Sets a byte of CMOS memory as the factory does; registers 0–0D are the clock's own.
+  public func setMemory(_ register: Int, _ value: UInt8) {
+    if (0x0E..<128).contains(register) { rtc.memory[register] = value }
+  }
+
   /// RESET: interrupts off and their flags clear; time and memory stay (MC146818 data sheet, RESET).
   public func reset() {
     syncFlags()
