@@ -59,11 +59,13 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: settings),
     .target(name: "Manage", dependencies: ["Monitor", "Trace"], swiftSettings: settings),
+    .target(
+      name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Manage", "CoreDump", "Trace", "PC", "CZlib",
+        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Trace", "PC", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),

@@ -102,7 +102,7 @@ struct InquestCommand: ParsableCommand {
         subcommands: [
           InfoCommand.self, EventsCommand.self, ReplayCommand.self, DumpCommand.self, ScreenCommand.self,
           BranchCommand.self,
-          DiffCommand.self,
+          DiffCommand.self, DebugCommand.self,
         ]),
       CommandGroup(name: "To begin with", subcommands: [DemoCommand.self]),
     ])

@@ -39,6 +39,9 @@ struct BranchCommand: ParsableCommand {
     help: ArgumentHelp(
       "The console behind the instant, as of 'record'. (default: output to stdout)", valueName: "dev"))
   var serial: [String] = []
+  @OptionGroup(title: "Debugging") var debug: DebugOptions
+  @Flag(name: .customShort("S"), help: "With -gdb: stand at the instant until gdb says 'continue'.")
+  var startPaused = false
   @Flag(
     name: .customLong("json"),
     help: "Say on stdout as JSON how the run ended; the console is not shown there.")
@@ -60,7 +63,12 @@ struct BranchCommand: ParsableCommand {
     var consoles = try ConsoleOptions.parse([])
     consoles.serial = serial
     consoles.qmp = qmp.filter { !Self.isCommand($0) }
-    let surroundings = try Surroundings(consoles, showsConsole: !json)
+    let device = try debug.device()
+    if startPaused && device == nil {
+      throw CommandFailure.usage("-S: there is no gdb to let the machine go; give it a place with -gdb")
+    }
+    let surroundings = try Surroundings(consoles, gdb: device, showsConsole: !json)
+    surroundings.holdsAtStart = startPaused
     options.recording = LiveRun.recordingOptions(
       surroundings, pacesIdleTime: nil, panicPolicy: nil, limit: nil)
     let branch: BranchSession

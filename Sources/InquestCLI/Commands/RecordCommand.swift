@@ -22,6 +22,7 @@ struct RecordCommand: ParsableCommand {
 
   @OptionGroup(title: "Machine") var machine: MachineOptions
   @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+  @OptionGroup(title: "Debugging") var debug: DebugOptions
   @OptionGroup(title: "Run") var live: LiveOptions
 
   @Option(
@@ -35,7 +36,7 @@ struct RecordCommand: ParsableCommand {
 
   func run() throws {
     try OutputPath.check(output)
-    try live.perform(machine, consoles, output: output, embed: !noEmbed)
+    try live.perform(machine, consoles, debug, output: output, embed: !noEmbed)
   }
 }
 
@@ -52,9 +53,10 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup(title: "Machine") var machine: MachineOptions
   @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+  @OptionGroup(title: "Debugging") var debug: DebugOptions
   @OptionGroup(title: "Run") var live: LiveOptions
 
-  func run() throws { try live.perform(machine, consoles, output: nil, embed: false) }
+  func run() throws { try live.perform(machine, consoles, debug, output: nil, embed: false) }
 }
 
 /// What `record` and `run` have in common.
@@ -76,16 +78,19 @@ struct LiveOptions: ParsableArguments {
     help: "Say on stdout as JSON how the run ended; the console is not shown there.")
   var json = false
 
-  func perform(_ machine: MachineOptions, _ consoles: ConsoleOptions, output: String?, embed: Bool) throws {
+  func perform(
+    _ machine: MachineOptions, _ consoles: ConsoleOptions, _ debug: DebugOptions, output: String?, embed: Bool
+  ) throws {
     let policy = try onPanic.map(Self.policy)
     let limit = try limit.map { try InstantSpec.duration($0, option: "--limit") }
     var plan = try MachinePlan(machine)
     let images = try plan.images()
     let surroundings = try Surroundings(
-      consoles, extraSerials: plan.extraSerials, debugConsoles: plan.debugConsoles, showsConsole: !json)
+      consoles, extraSerials: plan.extraSerials, debugConsoles: plan.debugConsoles,
+      gdb: try debug.device(), showsConsole: !json)
     if plan.setup.startPaused && !surroundings.hasMonitor {
       surroundings.close()
-      throw CommandFailure.usage("-S: there is no monitor to say 'cont'; give one with -qmp or -monitor")
+      throw CommandFailure.usage("-S: there is no monitor to say 'cont'; give one with -qmp, -monitor or -gdb")
     }
     plan.setup.configuration.serialPorts = surroundings.serialCount
     let options = LiveRun.recordingOptions(

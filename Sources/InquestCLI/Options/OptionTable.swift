@@ -29,20 +29,21 @@ package enum OptionTable {
 
   private static let qemuValues: Set<String> = [
     "kernel", "initrd", "append", "m", "smp", "device", "serial", "qmp", "monitor", "chardev", "mon", "name",
-    "rtc",
+    "rtc", "gdb",
     "icount", "action", "debugcon", "uuid", "machine", "M",
   ]
   private static let qemuFlags: Set<String> = [
-    "nographic", "no-reboot", "no-shutdown", "S", "no-hpet", "nodefaults",
+    "nographic", "no-reboot", "no-shutdown", "S", "s", "no-hpet", "nodefaults",
   ]
   private static let values: Set<String> = [
     "o", "output", "at", "until", "from", "to", "kind", "limit", "seed", "first-seed", "on-panic", "n",
     "runs", "j",
     "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "journal", "wait",
+    "symbols", "address", "length",
   ]
   private static let flags: Set<String> = [
     "json", "no-embed", "chaos", "paging", "events-only", "h", "help", "help-hidden", "version",
-    "stay", "set-pause",
+    "stay", "set-pause", "start-gdb", "all", "physical", "raw",
   ]
   /// For the search of near misses.
   static var known: [String] {
@@ -83,8 +84,6 @@ package enum OptionTable {
     "bios": .refusedValue("the machine has no firmware of its own; start a kernel with -kernel"),
     "dtb": .refusedValue("a PC has no device tree; leave it out"),
     "fw_cfg": .refusedValue("the guest's files come through -kernel, -initrd and -append; leave it out"),
-    "gdb": .refusedValue("write a dump (inquest dump) and open it with gdb -c"),
-    "s": .refusedFlag("write a dump (inquest dump) and open it with gdb -c"),
     "curses": .refusedFlag(noDisplay), "sdl": .refusedFlag(noDisplay), "vnc": .refusedValue(noDisplay),
     "spice": .refusedValue(noDisplay), "full-screen": .refusedFlag(noDisplay), "k": .refusedValue(noDisplay),
     "usb": .refusedFlag("there is no USB; leave it out"),

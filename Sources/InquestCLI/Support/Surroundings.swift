@@ -1,3 +1,4 @@
+import Debugger
 import Foundation
 import Monitor
 import Session
@@ -9,18 +10,26 @@ final class Surroundings: @unchecked Sendable {
   private var debugConsoles: [(any CharacterBackend)?] = []
   /// How many serial ports the machine has, those with nothing behind them included.
   var serialCount: Int { serials.count }
-  var hasMonitor: Bool { host.hasMonitor }
+  /// Whether somebody can let a stopped machine go on.
+  var hasMonitor: Bool { host.hasMonitor || gdb != nil }
+  /// Where gdb is served, and who does.
+  private var gdb: (any CharacterBackend)?
+  private var debugServer: DebugServer?
+  private var debugTarget: LiveTarget?
+  /// The machine stands until gdb lets it go: `branch -S`.
+  var holdsAtStart = false
   /// Whether somebody could type at a serial port.
   var acceptsInput: Bool { serials.contains { $0?.acceptsInput ?? false } }
 
   /// Opens everything, in the order of the kinds; waits for clients where `wait=on`.
   /// - Parameters:
   ///   - extraSerials, debugConsoles: from `-device`, as `-serial` takes them.
+  ///   - device: `-gdb`; nil for none.
   ///   - showsConsole: whether COM1 goes to stdout where no option says otherwise.
   /// - Throws: `CommandFailure`; sockets that were made are removed.
   init(
     _ options: ConsoleOptions, extraSerials: [String] = [], debugConsoles consoles: [String] = [],
-    showsConsole: Bool = true
+    gdb device: String? = nil, showsConsole: Bool = true
   ) throws {
     host.notice = { Terminal.note($0) }
     do {
@@ -44,6 +53,7 @@ final class Surroundings: @unchecked Sendable {
       }
       for text in options.qmp { try Self.naming("-qmp \(text)") { try host.addQMP(text) } }
       for text in options.monitor { try Self.naming("-monitor \(text)") { try host.addMonitor(text) } }
+      if let device { gdb = try DebugCommand.open(device, host) }
       for text in options.mon { try Self.naming("-mon \(text)") { try host.addMon(text) } }
     } catch {
       host.close()
@@ -67,7 +77,18 @@ final class Surroundings: @unchecked Sendable {
           if recording.pendingSerial(port: port) > Self.pendingLimit { pause(port, recording) }
         }))
     }
+    if let gdb { serve(gdb, recording) }
     host.start(mailbox: recording.mailbox)
+  }
+
+  private func serve(_ backend: any CharacterBackend, _ recording: RecordingSession) {
+    let target = LiveTarget(recording, identity: MonitorIdentity(version: Session.version))
+    let server = DebugServer(backend: backend, target: target) { work in recording.mailbox.post { _ in work() } }
+    target.onEnd = { [unowned server] in server.ended(status: $0) }
+    if holdsAtStart { target.detach(resumes: false) }
+    (debugTarget, debugServer) = (target, server)
+    server.start()
+    if let command = GDBCommandLine(backend) { Terminal.note("waiting for gdb: \(command.text)") }
   }
 
   /// Connects a replay: what somebody types is no part of it.
