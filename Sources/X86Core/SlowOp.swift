@@ -27,7 +27,7 @@ public func slow(
 ) {
   let f = CPU(cpu).f
   f.pointee.exitLeft = left &+ Int(OpRef(op).after) &+ 1
-  switch body(CPU(cpu), OpRef(op)) {
+  switch outOfLine(CPU(cpu), OpRef(op), body) {
   case .next:
     if _slowPath(f.pointee.attention) { return resume(cpu, op, left) }
     return next(cpu, op, left)
@@ -46,6 +46,11 @@ public func slow(
     f.pointee.exitReason = .resume
   }
 }
+
+/// Calls a body without taking it in. Whatever the body keeps on the stack (the result of an unspecialised call, say)
+/// would, inside the handler, turn the jump to the next handler into a call, and a guest's loop would then eat the stack.
+@inlinable @inline(never)
+func outOfLine(_ cpu: CPU, _ op: OpRef, _ body: (CPU, OpRef) -> Outcome) -> Outcome { body(cpu, op) }
 
 extension CPU {
   /// Instructions retired so far. Exact in the driver and inside slow instructions (not counting the one that runs).

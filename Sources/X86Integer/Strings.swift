@@ -224,13 +224,22 @@ func stringOperation<S: StringOperation, T: Width>(
   }
 }
 
-/// The REP loop. Done out of line: it is long, and entered once for many iterations.
+/// A REP instruction: its loop, and the jump to what follows.
 @inline(never)
 func repeated<S: StringOperation, T: Width>(
   _: S.Type, _: T.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
 ) {
-  let c = CPU(cpu)
-  let o = OpRef(op)
+  let done = iterations(S.self, T.self, CPU(cpu), OpRef(op), left)
+  guard done > 0 else { return }
+  let rest = left &- (done &- 1)
+  if rest < 0 || CPU(cpu).f.pointee.attention { return resume(cpu, op, rest) }
+  next(cpu, op, rest)
+}
+
+/// The REP loop. Out of line, so that the handler's jump stays a jump (see `outOfLine`).
+/// - Returns: how many instructions it counts for, at least 1; 0 when it is left before its end: the state says why.
+@inline(never)
+func iterations<S: StringOperation, T: Width>(_: S.Type, _: T.Type, _ c: CPU, _ o: OpRef, _ left: Int) -> Int {
   let f = c.f
   let size = MemoryLayout<T>.size
   let mask = c.r64(o.maskSlot)
@@ -241,7 +250,7 @@ func repeated<S: StringOperation, T: Width>(
   var done = 0
   var count = c.r64(GPR.rcx) & mask
   f.pointee.exitLeft = available
-  if count == 0 { return next(cpu, op, left) }
+  if count == 0 { return 1 }
 
   while true {
     let source = stringRegister(c, GPR.rsi, mask)
@@ -257,7 +266,7 @@ func repeated<S: StringOperation, T: Width>(
         f.pointee.rip = o.rip
         f.pointee.exitLeft = available &- done
         f.pointee.exitReason = .fault
-        return
+        return 0
       }
       n = 1
     }
@@ -268,17 +277,14 @@ func repeated<S: StringOperation, T: Width>(
     setStringRegister(c, GPR.rcx, mask, count)
     done &+= n
     f.pointee.exitLeft = available &- done
-    if count == 0 { break }
-    if S.compares && c.zeroFlag != (o.size & Op.rep != 0) { break }
+    if count == 0 { return done }
+    if S.compares && c.zeroFlag != (o.size & Op.rep != 0) { return done }
     if done >= available || f.pointee.attention {
       f.pointee.rip = o.rip
       f.pointee.exitReason = .resume
-      return
+      return 0
     }
   }
-  let rest = left &- (done &- 1)
-  if rest < 0 || f.pointee.attention { return resume(cpu, op, rest) }
-  next(cpu, op, rest)
 }
 
 /// As many elements as lie in the current page on each side and are in the TLB; 0 when the slow step has to go first.
