@@ -62,10 +62,11 @@ let package = Package(
     .target(
       name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
+    .target(name: "Forensics", dependencies: ["CoreDump", "X86Core", "X86System"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Trace", "PC", "CZlib",
+        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),

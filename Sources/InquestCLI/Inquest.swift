@@ -104,6 +104,11 @@ struct InquestCommand: ParsableCommand {
           BranchCommand.self,
           DiffCommand.self, DebugCommand.self,
         ]),
+      CommandGroup(
+        name: "The guest at an instant",
+        subcommands: [
+          DmesgCommand.self, BacktraceCommand.self, TasksCommand.self, ModulesCommand.self, InterruptsCommand.self,
+        ]),
       CommandGroup(name: "To begin with", subcommands: [DemoCommand.self]),
     ])
 }

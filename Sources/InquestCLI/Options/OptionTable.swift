@@ -38,11 +38,11 @@ package enum OptionTable {
   private static let values: Set<String> = [
     "o", "output", "at", "until", "from", "to", "kind", "limit", "seed", "first-seed", "on-panic", "n",
     "runs", "j",
-    "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "journal", "wait",
+    "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "pid", "format", "pages", "journal", "wait",
     "symbols", "address", "length",
   ]
   private static let flags: Set<String> = [
-    "json", "no-embed", "chaos", "paging", "events-only", "h", "help", "help-hidden", "version",
+    "json", "no-embed", "chaos", "paging", "events-only", "x", "decode", "h", "help", "help-hidden", "version",
     "stay", "set-pause", "start-gdb", "all", "physical", "raw",
   ]
   /// For the search of near misses.

@@ -34,11 +34,13 @@ enum DumpWriter {
 
   /// The guest's VMCOREINFO: what it told the device, else what is found in its memory.
   private static func note(_ machine: Machine) -> [UInt8]? {
-    if let note = machine.vmcoreinfo, note.size <= 1 << 20,
-      let bytes = machine.readPhysical(note.physicalAddress, count: Int(note.size))
-    {
-      return bytes
-    }
-    return VMCoreInfoScanner.find(in: machine.memory, processors: [machine.processorState])
+    announcedNote(machine)
+      ?? VMCoreInfoScanner.find(in: machine.memory, processors: [machine.processorState])
+  }
+
+  /// What the guest told the vmcoreinfo device, an ELF note with its header.
+  static func announcedNote(_ machine: Machine) -> [UInt8]? {
+    guard let note = machine.vmcoreinfo, note.size <= 1 << 20 else { return nil }
+    return machine.readPhysical(note.physicalAddress, count: Int(note.size))
   }
 }
