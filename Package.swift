@@ -49,7 +49,13 @@ let package = Package(
 
     .target(
       name: "PC", dependencies: ["X86", "X86Core", "CLZ4", "CLZMA", "CZlib", "CZstd"], swiftSettings: settings),
-    .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
+    // One function for processors with SHA instructions; its callers ask first.
+    .target(
+      name: "SHAInstructions",
+      swiftSettings: settings + [
+        .unsafeFlags(["-Xcc", "-msha", "-Xcc", "-msse4.1"]), .unsafeFlags(["-O"], .when(configuration: .debug)),
+      ]),
+    .target(name: "Trace", dependencies: ["CLZ4", "SHAInstructions"], swiftSettings: settings),
     .target(name: "Session", dependencies: ["PC", "Trace", "X86Core", "X86System"], swiftSettings: settings),
     .target(
       name: "Monitor",

@@ -388,12 +388,12 @@ extension MachineImages {
   func sources(kernelName: String, embed: Bool) -> [ImageSource] {
     var sources: [ImageSource] = []
     if let kernel {
-      sources.append(ImageSource(name: kernelName, role: "kernel", data: Data(kernel), embed: embed))
+      sources.append(ImageSource(name: kernelName, role: "kernel", bytes: kernel, embed: embed))
     }
     for (index, initrd) in initrds.enumerated() {
       sources.append(
         ImageSource(
-          name: initrd.name, role: index == 0 ? "initrd" : "initrd\(index)", data: Data(initrd.bytes),
+          name: initrd.name, role: index == 0 ? "initrd" : "initrd\(index)", bytes: initrd.bytes,
           embed: embed))
     }
     func add(_ name: String, _ role: String, _ bytes: [UInt8]?) {

@@ -38,8 +38,8 @@ final class TraceOutput {
     header.formatVersion = TraceSchema.formatVersion
     header.images = images.map {
       TraceImage(
-        name: $0.name, role: $0.role, size: UInt64($0.data.count),
-        sha256: SHA256.hexadecimal(SHA256.hash($0.data)), embedded: $0.embed)
+        name: $0.name, role: $0.role, size: UInt64($0.bytes.count),
+        sha256: SHA256.hexadecimal(SHA256.hash($0.bytes)), embedded: $0.embed)
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -59,7 +59,7 @@ final class TraceOutput {
     }
     try write(content.bytes, level: Self.imageLevel, as: .header)
     for (index, image) in images.enumerated() where image.embed {
-      try image.data.withUnsafeBytes { bytes in
+      try image.bytes.withUnsafeBytes { bytes in
         var offset = 0
         while offset < bytes.count {
           let end = min(offset + Self.imageChunk, bytes.count)

@@ -4,16 +4,19 @@ import Foundation
 public struct ImageSource: Sendable {
   public var name: String
   public var role: String
-  /// The content. Mapped data (`Data(contentsOf:options: .mappedIfSafe)`) is not copied.
-  public var data: Data
+  public var bytes: [UInt8]
   /// Whether the trace is to carry the content, or only its digest.
   public var embed: Bool
 
-  public init(name: String, role: String, data: Data, embed: Bool = true) {
+  public init(name: String, role: String, bytes: [UInt8], embed: Bool = true) {
     self.name = name
     self.role = role
-    self.data = data
+    self.bytes = bytes
     self.embed = embed
+  }
+
+  public init(name: String, role: String, data: Data, embed: Bool = true) {
+    self.init(name: name, role: role, bytes: [UInt8](data), embed: embed)
   }
 }
 

@@ -24,6 +24,20 @@ import Trace
     #expect(SHA256.hexadecimal(SHA256.hash(Data(text.utf8))) == digest)
   }
 
+  /// With and without the processor's instructions.
+  @Test func bothWaysAgree() {
+    var random = Random(6)
+    let known = SHA256.hasInstructions
+    defer { SHA256.hasInstructions = known }
+    for size in [0, 1, 55, 56, 63, 64, 65, 127, 128, 1000, 4096, 100_000] {
+      let bytes = random.bytes(size)
+      SHA256.hasInstructions = known
+      let digest = SHA256.hash(bytes)
+      SHA256.hasInstructions = false
+      #expect(SHA256.hash(bytes) == digest)
+    }
+  }
+
   @Test func piecesMakeTheWhole() {
     var random = Random(4)
     let bytes = random.bytes(1000)

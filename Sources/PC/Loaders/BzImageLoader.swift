@@ -143,11 +143,11 @@ public struct BzImageLoader {
       put(ZeroPage.e820Table + 20 * i + 16, UInt64(entry.kind.rawValue), bytes: 4)
     }
 
-    let prepared = fastBoot?.attempt(
+    let unpacked = fastBoot?.attempt(
       image, loadAddress: loadAddress, commandLine: commandLine, map: Array(entries), avoid: taken, memory: memory)
-    if let prepared {
+    if let unpacked {
       let flags = zeroPage[Header.loadFlags] & ~kaslr
-      zeroPage[Header.loadFlags] = prepared.placement.isRandomized ? flags | kaslr : flags
+      zeroPage[Header.loadFlags] = unpacked.placement.isRandomized ? flags | kaslr : flags
     } else {
       guard write(image.payload, to: loadAddress, in: memory) else {
         throw LoaderError.notEnoughMemory(needed: needed, present: memory.size)
@@ -157,10 +157,10 @@ public struct BzImageLoader {
 
     var state: BootState
     if image.has64BitEntry {
-      BootTables.writeIdentityMap(to: Layout.pageTables, upTo: prepared?.end ?? 0, in: memory)
+      BootTables.writeIdentityMap(to: Layout.pageTables, upTo: unpacked?.end ?? 0, in: memory)
       BootTables.write(BootTables.gdt64, to: Layout.gdt, in: memory)
       state = .long64(
-        entry: prepared?.entry ?? loadAddress + entry64Offset, gdtBase: Layout.gdt, pageTables: Layout.pageTables)
+        entry: unpacked?.entry ?? loadAddress + entry64Offset, gdtBase: Layout.gdt, pageTables: Layout.pageTables)
     } else {
       BootTables.write(BootTables.gdt, to: Layout.gdt, in: memory)
       state = .protected32(entry: loadAddress, gdtBase: Layout.gdt)

@@ -1,3 +1,4 @@
+import Glibc
 import X86Core
 
 /// Starting a bzImage behind its decompressor: the host unpacks the kernel, places and relocates it, and leaves processor,
@@ -34,46 +35,57 @@ public struct FastBoot {
   static let oldestVersion = [5, 5]
   static let newestVersion = [6, 99]
 
-  /// What the loader has to do to enter the kernel.
-  struct Prepared {
-    let kernel: RelocatableKernel
+  /// What the loader has to know to enter the kernel.
+  struct Unpacked {
     let placement: KernelPlacement
-    let compression: KernelCompression
-    /// Keeps the kernel's bytes.
-    let buffer: HostBuffer
-    var entry: UInt64 { placement.physical &+ kernel.entryOffset }
-    var end: UInt64 { placement.physical &+ kernel.memorySize }
+    let entry: UInt64
+    /// The first address behind it.
+    let end: UInt64
   }
 
-  /// Unpacks a kernel into memory, and says so to `onOutcome`. Parameters as of `prepare`.
-  /// - Returns: nil when it is left to the guest; memory was not written then.
+  /// Unpacks a kernel into memory, and says so to `onOutcome`.
+  /// - Parameters:
+  ///   - loadAddress: where the loader would put the packed kernel.
+  ///   - map: what the kernel is told about memory.
+  ///   - avoid: what lies in memory already.
+  /// - Returns: nil when it is left to the guest.
   func attempt(
     _ image: BzImage, loadAddress: UInt64, commandLine: String, map: [E820Entry], avoid: [Range<UInt64>],
     memory: GuestMemory
-  ) -> Prepared? {
+  ) -> Unpacked? {
     do {
-      let prepared = try prepare(
-        image, loadAddress: loadAddress, commandLine: commandLine, map: map, avoid: avoid)
-      guard prepared.kernel.write(to: prepared.placement, in: memory) else {
-        throw FastBootRefusal("there is no RAM at 0x\(String(prepared.placement.physical, radix: 16))")
+      let (compression, isMovable) = try check(image, loadAddress: loadAddress, commandLine: commandLine)
+      var placement = KernelPlacement.fixed(at: loadAddress)
+      if isMovable {
+        // What the decompressor takes for its run; the kernel's own size, which it goes by, is not known yet and rounds up
+        // to the same.
+        let runEnd = loadAddress &+ image.initSize
+        let decompressor = (runEnd &- min(UInt64(image.payload.count), image.initSize))..<runEnd
+        let alignment = image.kernelAlignment
+        placement = .random(
+          preferring: loadAddress, size: (image.initSize &+ alignment &- 1) & ~(alignment &- 1), alignment: alignment,
+          map: map, avoid: avoid + [decompressor], random: random)
       }
-      onOutcome(.unpacked(prepared.compression, prepared.placement))
-      return prepared
+      var kernel = try unpack(image, compression, to: placement, in: memory)
+      if !kernel.isRelocatable, isMovable {
+        // Built without KASLR, as only its content can tell.
+        placement = .fixed(at: loadAddress)
+        kernel = try unpack(image, compression, to: placement, in: memory)
+      }
+      onOutcome(.unpacked(compression, placement))
+      return Unpacked(
+        placement: placement, entry: placement.physical &+ kernel.entryOffset,
+        end: placement.physical &+ kernel.memorySize)
     } catch {
       onOutcome(.left(error as? FastBootRefusal ?? FastBootRefusal("\(error)")))
       return nil
     }
   }
 
-  /// Unpacks and places a kernel; memory is not written.
-  /// - Parameters:
-  ///   - loadAddress: where the loader would put the packed kernel.
-  ///   - map: what the kernel is told about memory.
-  ///   - avoid: what lies in memory already.
-  /// - Throws: `FastBootRefusal`.
-  func prepare(
-    _ image: BzImage, loadAddress: UInt64, commandLine: String, map: [E820Entry], avoid: [Range<UInt64>]
-  ) throws -> Prepared {
+  /// Looks at everything that can be known before the payload is unpacked.
+  private func check(
+    _ image: BzImage, loadAddress: UInt64, commandLine: String
+  ) throws -> (KernelCompression, isMovable: Bool) {
     guard image.has64BitEntry else { throw FastBootRefusal("it is no 64-bit kernel") }
     guard let version = image.kernelVersion, Self.isKnown(version) else {
       throw FastBootRefusal("its version \(image.kernelVersion.map { "'\($0)'" } ?? "") is not known")
@@ -82,35 +94,43 @@ public struct FastBoot {
     guard image.relocatable, alignment >= GuestMemory.pageSize, alignment & (alignment - 1) == 0,
       loadAddress == image.preferredAddress, loadAddress & (alignment - 1) == 0
     else { throw FastBootRefusal("its setup header asks for an unusual place") }
-    let wish = KernelPlacement.wish(of: commandLine)
-    if case .unknown(let word) = wish { throw FastBootRefusal("the command line has '\(word)'") }
+    guard let payload = image.packedKernel else { throw FastBootRefusal("its setup header names no payload") }
+    guard let compression = payload.withUnsafeBytes({ KernelCompression(of: $0) }) else {
+      throw FastBootRefusal("its payload is packed in an unknown way")
+    }
+    switch KernelPlacement.wish(of: commandLine) {
+    case .random: return (compression, true)
+    case .fixed: return (compression, false)
+    case .unknown(let word): throw FastBootRefusal("the command line has '\(word)'")
+    }
+  }
 
-    guard let packed = image.packedKernel else { throw FastBootRefusal("its setup header names no payload") }
-    return try packed.withUnsafeBytes { payload in
-      guard let compression = KernelCompression(of: payload) else {
-        throw FastBootRefusal("its payload is packed in an unknown way")
-      }
+  /// Unpacks a kernel to where it is to run and relocates it there.
+  /// - Throws: `FastBootRefusal`; that memory is zero then.
+  private func unpack(
+    _ image: BzImage, _ compression: KernelCompression, to placement: KernelPlacement, in memory: GuestMemory
+  ) throws -> RelocatableKernel {
+    try (image.packedKernel ?? []).withUnsafeBytes { payload in
       // The decompressor works in place, so its content fits into what the kernel needs anyway.
       guard let size = KernelCompression.contentSize(of: payload), size > 0, size <= image.initSize else {
         throw FastBootRefusal("its payload's size makes no sense")
       }
-      guard let buffer = HostBuffer(count: size) else { throw FastBootRefusal("the host has no room to unpack it") }
-      try compression.unpack(payload, into: buffer.bytes)
-      let kernel = try RelocatableKernel(UnsafeRawBufferPointer(buffer.bytes))
-      guard kernel.linkAddress == loadAddress, kernel.memorySize <= image.initSize else {
-        throw FastBootRefusal("it was not linked for the address that its setup header says")
+      guard let place = memory.openForFilling(placement.physical, image.initSize) else {
+        throw FastBootRefusal("there is no RAM at 0x\(String(placement.physical, radix: 16))")
       }
-      let needed = (max(UInt64(size), kernel.memorySize) &+ alignment &- 1) & ~(alignment &- 1)
-      // Where the decompressor would have run.
-      let runEnd = loadAddress &+ image.initSize
-      let decompressor = (runEnd &- min(UInt64(image.payload.count), image.initSize))..<runEnd
-      let placement =
-        wish == .fixed || !kernel.isRelocatable
-        ? KernelPlacement.fixed(at: loadAddress)
-        : KernelPlacement.random(
-          preferring: loadAddress, size: needed, alignment: alignment, map: map, avoid: avoid + [decompressor],
-          random: random)
-      return Prepared(kernel: kernel, placement: placement, compression: compression, buffer: buffer)
+      let content = UnsafeMutableRawBufferPointer(rebasing: place[..<size])
+      do {
+        try compression.unpack(payload, into: content)
+        let kernel = try RelocatableKernel(UnsafeRawBufferPointer(content))
+        guard kernel.linkAddress == image.preferredAddress, kernel.memorySize <= image.initSize else {
+          throw FastBootRefusal("it was not linked for the address that its setup header says")
+        }
+        if kernel.isRelocatable || !placement.isRandomized { kernel.settle(in: place, virtual: placement.virtual) }
+        return kernel
+      } catch {
+        memset(content.baseAddress!, 0, size)
+        throw error
+      }
     }
   }
 

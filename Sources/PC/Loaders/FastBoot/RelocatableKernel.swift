@@ -1,7 +1,7 @@
-import X86Core
+import Glibc
 
 /// A vmlinux as it comes out of a bzImage: an ELF file with tables of places to relocate behind it
-/// (arch/x86/tools/relocs.c, arch/x86/boot/compressed/misc.c). The bytes are borrowed.
+/// (arch/x86/tools/relocs.c, arch/x86/boot/compressed/misc.c).
 ///
 /// The tables are words of 32 bits, addresses of the linked kernel that are sign-extended to 64: first 64-bit places,
 /// then, up to Linux 6.14, 32-bit places to be decreased, then 32-bit places, each table with a zero before it.
@@ -23,8 +23,10 @@ public struct RelocatableKernel {
   /// Whether it can be moved to another virtual address (CONFIG_RANDOMIZE_BASE).
   public var isRelocatable: Bool { !wordRelocations.isEmpty || !quadRelocations.isEmpty }
 
-  let bytes: UnsafeRawBufferPointer
+  /// In the order of their places and of their sources alike.
   let segments: [Segment]
+  /// Bytes of the file.
+  let end: Int
   /// Byte offsets of the tables in the file.
   let quadRelocations: Range<Int>
   let inverseRelocations: Range<Int>
@@ -38,7 +40,7 @@ public struct RelocatableKernel {
 
   /// - Throws: `FastBootRefusal` for everything that is not such a file through and through.
   public init(_ bytes: UnsafeRawBufferPointer) throws {
-    self.bytes = bytes
+    end = bytes.count
     let elf: ELFImage
     do { elf = try ELFImage([UInt8](bytes.prefix(Self.headSize))) } catch {
       throw FastBootRefusal("its content is no kernel: \(error)")
@@ -69,6 +71,16 @@ public struct RelocatableKernel {
     }
     guard !overflow, elfEnd <= UInt64(bytes.count), elf.entry >= start, elf.entry - start < memorySize else {
       throw FastBootRefusal("its content's headers make no sense")
+    }
+    segments.sort { $0.target < $1.target }
+    var sourceEnd = 0
+    var targetEnd: UInt64 = 0
+    for segment in segments {
+      guard segment.source >= sourceEnd, segment.target >= targetEnd, segment.target <= UInt64(segment.source) else {
+        throw FastBootRefusal("the segments of its content cannot be moved in place")
+      }
+      sourceEnd = segment.source + segment.fileSize
+      targetEnd = segment.target + UInt64(segment.fileSize)
     }
     self.segments = segments
     self.memorySize = memorySize
@@ -111,35 +123,30 @@ public struct RelocatableKernel {
     )
   }
 
-  /// Copies the kernel to its place and relocates it there.
-  /// - Returns: whether that place is RAM; if not, nothing was written.
-  public func write(to placement: KernelPlacement, in memory: GuestMemory) -> Bool {
-    guard memorySize <= UInt64(Int.max), memory.isRAM(placement.physical, Int(memorySize)),
-      let start = memory.offset(of: placement.physical),
-      let end = memory.offset(of: placement.physical &+ memorySize &- 1), end &- start == memorySize &- 1
-    else { return false }
-    memory.prefersLargePages(start..<(end &+ 1))
+  /// Turns the file into the kernel where it lies, as the decompressor does: moves the segments down to their places and
+  /// relocates them.
+  /// - Parameters:
+  ///   - image: begins with the file's bytes; at least `memorySize` long.
+  ///   - virtual: see `KernelPlacement`.
+  public func settle(in image: UnsafeMutableRawBufferPointer, virtual: UInt64) {
+    guard let base = image.baseAddress, UInt64(image.count) >= memorySize, image.count >= end else { return }
+    // None reaches what is moved after it, nor the tables.
     for segment in segments {
-      memory.write(
-        placement.physical &+ segment.target,
-        UnsafeRawBufferPointer(rebasing: bytes[segment.source..<(segment.source + segment.fileSize)]))
+      memmove(base + Int(segment.target), base + segment.source, segment.fileSize)
     }
-    let delta = placement.virtual &- linkAddress
-    guard delta != 0 else { return true }
-    // The places were checked, and the pages that they are in have just been written.
-    let image = memory.base + Int(start)
+    let delta = virtual &- linkAddress
+    guard delta != 0 else { return }
     let link = Self.kernelMap &+ linkAddress
     func places(_ table: Range<Int>, _ body: (UnsafeMutableRawPointer) -> Void) {
       for offset in stride(from: table.lowerBound, to: table.upperBound, by: 4) {
-        let word = bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
-        body(image + Int(truncatingIfNeeded: UInt64(bitPattern: Int64(word)) &- link))
+        let word = base.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+        body(base + Int(truncatingIfNeeded: UInt64(bitPattern: Int64(word)) &- link))
       }
     }
     let delta32 = UInt32(truncatingIfNeeded: delta)
     places(wordRelocations) { $0.add(delta32) }
     places(inverseRelocations) { $0.add(0 &- delta32) }
     places(quadRelocations) { $0.add(delta) }
-    return true
   }
 }
 
