@@ -177,16 +177,14 @@ extension InstantSpec {
     return found
   }
 
-  /// All markers in order, with instants as `instants` gives them.
+  /// All markers in order. That of a `cont` or a reset is behind the command that caused it.
   static func markers(in reader: TraceReader) throws -> [(instant: Instant, kind: MarkerKind)] {
     var found: [(instant: Instant, kind: MarkerKind)] = []
     var cursor = reader.events()
     while let event = try nextKeepingPrefix(&cursor) {
-      if case .marker(let kind, _) = event.body, kind != .cont, kind != .reset { found.append((event.instant, kind)) }
+      if case .marker(let kind, _) = event.body { found.append((event.instant, kind)) }
     }
-    found += try instants(of: .cont, in: reader).map { ($0, .cont) }
-    found += try instants(of: .reset, in: reader).map { ($0, .reset) }
-    return found.sorted { $0.instant < $1.instant }
+    return found
   }
 
   /// Virtual time at the end of a trace, in nanoseconds.

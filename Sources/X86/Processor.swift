@@ -184,11 +184,9 @@ public final class Processor {
         if !deliverFault() { return .shutdown }
         continue
       }
-      if _slowPath(block.load(fromByteOffset: 27, as: UInt8.self) & BlockCache.Flags.breakpoint != 0),
-        stopsAtBreakpoint()
-      {
-        return .attention
-      }
+      // Executed alone, so that each iteration of a string instruction passes here.
+      let meetsBreakpoint = block.load(fromByteOffset: 27, as: UInt8.self) & BlockCache.Flags.breakpoint != 0
+      if _slowPath(meetsBreakpoint), stopsAtBreakpoint() { return .attention }
       if f.pointee.exitSlot != 0 {
         if slotEpoch == cache.epoch, let slot = UnsafeMutableRawPointer(bitPattern: f.pointee.exitSlot) {
           cache.link(slot, to: block)
@@ -202,10 +200,12 @@ public final class Processor {
       let length = block.load(as: Int.self)
       let inShadow = cpu.f.pointee.shadowCount == Int64(bitPattern: cpu.instructionCount)
       var size: UInt64 = 0
-      if _fastPath(length <= left && !singleStep && !inShadow && armed == 0) {
+      if _fastPath(length <= left && !singleStep && !inShadow && armed == 0 && !meetsBreakpoint) {
         slotEpoch = cache.epoch
         dispatch(allocation, block + Op.stride, left &- length)
-      } else if length <= left && !singleStep && !inShadow && !stepsNext && !hasBreakpoint(block, armed) {
+      } else if length <= left && !singleStep && !inShadow && !stepsNext && !meetsBreakpoint
+        && !hasBreakpoint(block, armed)
+      {
         slotEpoch = cache.epoch
         f.pointee.debugRecords = false
         if armed & ArmedBreakpoints.execution == 0 {

@@ -67,7 +67,7 @@ public final class Timeline {
   public func seek(to spec: InstantSpec) throws -> TimelineStop { try seek(to: spec.target(in: reader)) }
 
   /// Goes to a place of the trace, forward or back.
-  @discardableResult
+  @discardableResult @_disfavoredOverload
   public func seek(to target: StopTarget) throws -> TimelineStop {
     interruption.store(false, ordering: .relaxed)
     return try go(to: target)
