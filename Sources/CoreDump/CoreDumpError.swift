@@ -8,6 +8,8 @@ public enum CoreDumpError: Error, Equatable, Sendable {
   case cannotWrite(path: String, code: Int32)
   /// The range that was asked for holds no RAM.
   case noMemoryInRange(Range<UInt64>)
+  /// The output is a pipe or socket, and the format needs a file.
+  case notSeekable(path: String)
   /// zlib had no memory, or refused; `code` is its status.
   case compressorFailed(code: Int32)
 }
@@ -24,6 +26,8 @@ extension CoreDumpError: CustomStringConvertible, LocalizedError {
       let end = range.isEmpty ? range.lowerBound : range.upperBound - 1
       return "there is no RAM at guest-physical addresses 0x\(String(range.lowerBound, radix: 16)) to "
         + "0x\(String(end, radix: 16)): give a range inside the guest's memory"
+    case .notSeekable(let path):
+      return "cannot write a compressed kdump to '\(path)': it is a pipe or socket; name a file, or write an ELF dump"
     case .compressorFailed(let code):
       return "cannot compress the core dump (zlib status \(code)): is the host out of memory?"
     }

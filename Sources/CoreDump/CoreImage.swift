@@ -17,6 +17,9 @@ public struct CoreImage {
   /// Guest-physical addresses to dump (QMP `begin` and `length`), nil for all RAM.
   public var range: Range<UInt64>?
 
+  /// What a compressed kdump leaves out. The ELF forms hold all pages.
+  public var filter = PageFilter.all
+
   public init(
     memory: GuestMemory, processors: [ProcessorState], vmcoreinfo: [UInt8]? = nil, paging: Bool = false,
     range: Range<UInt64>? = nil
@@ -34,11 +37,34 @@ public enum CoreFormat: String, CaseIterable, Sendable {
   /// ELF64 vmcore. In a file, pages of zeros are holes.
   case elf
   /// The same bytes as a sequence of gzip members (RFC 1952) of at most 1 MiB of content each; see `GzipMember`.
-  case elfGzip
+  case elfGzip = "elf-gz"
+  /// Compressed kdump with zlib, as makedumpfile writes it (not flattened); see `KdumpLayout`.
+  case kdumpZlib = "kdump-zlib"
 
-  /// The form that a file name asks for: `.elf` plain, anything else compressed.
+  /// The form that a file name asks for: `.elf` plain, `.kdump` compressed kdump, anything else compressed ELF.
   public init(path: String) {
-    self = path.hasSuffix(".elf") ? .elf : .elfGzip
+    self = path.hasSuffix(".elf") ? .elf : path.hasSuffix(".kdump") ? .kdumpZlib : .elfGzip
+  }
+}
+
+/// Pages that a compressed kdump leaves out.
+public struct PageFilter {
+  /// Pages that hold nothing but zeros.
+  public var skipsZeros: Bool
+  /// A bit a page frame, lowest first, set for those that are left out for another reason.
+  public var excluded: [UInt64]
+  /// makedumpfile's number for it (1 zeros, 2 and 4 caches, 8 user pages, 16 free pages).
+  public var level: Int32
+
+  public static var all: PageFilter { PageFilter(skipsZeros: false, excluded: [], level: 0) }
+
+  public init(skipsZeros: Bool, excluded: [UInt64] = [], level: Int32) {
+    (self.skipsZeros, self.excluded, self.level) = (skipsZeros, excluded, level)
+  }
+
+  func excludes(_ frame: Int) -> Bool {
+    let word = frame / 64
+    return word < excluded.count && excluded[word] >> UInt64(frame % 64) & 1 != 0
   }
 }
 

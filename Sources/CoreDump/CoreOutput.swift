@@ -4,6 +4,7 @@ import Foundation
 final class CoreOutput {
   /// For messages.
   private let path: String
+  var name: String { path }
   private var descriptor: Int32
   /// The unfinished file, nil when writing straight to the target.
   private var temporary: String?
@@ -54,6 +55,18 @@ final class CoreOutput {
 
   deinit { abandon() }
 
+  func write(_ bytes: [UInt8]) throws(CoreDumpError) {
+    let result = bytes.withUnsafeBytes { bytes -> Result<Void, CoreDumpError> in
+      do throws(CoreDumpError) {
+        try write(bytes)
+        return .success(())
+      } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
+  }
+
   func write(_ bytes: UnsafeRawBufferPointer) throws(CoreDumpError) {
     var left = bytes[...]
     while !left.isEmpty {
@@ -76,6 +89,24 @@ final class CoreOutput {
     guard lseek(descriptor, off_t(count), SEEK_CUR) >= 0 else { throw .cannotWrite(path: path, code: errno) }
     size += UInt64(count)
   }
+
+  /// Writes over what was written or skipped before, and leaves the place where the next bytes go.
+  func overwrite(_ bytes: [UInt8], at offset: Int) throws(CoreDumpError) {
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        pwrite(descriptor, $0.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      }
+      if count > 0 {
+        done += count
+      } else if count == 0 || errno != EINTR {
+        throw .cannotWrite(path: path, code: count == 0 ? ENOSPC : errno)
+      }
+    }
+  }
+
+  /// Whether what was written can be written over: not so on a pipe or socket.
+  var canOverwrite: Bool { canSkip || lseek(descriptor, 0, SEEK_CUR) >= 0 }
 
   /// Gives the file its name.
   func commit() throws(CoreDumpError) {

@@ -13,17 +13,16 @@ public enum CoreWriter {
 
   /// Writes a dump to a file, which replaces an existing one when it is complete. The file has mode 0600.
   /// - Parameters:
-  ///   - level: zlib's, 1 to 9, for `.elfGzip`.
+  ///   - level: zlib's, 1 to 9, for the compressed forms.
   ///   - workers: threads that compress; no influence on the result.
   /// - Throws: `CoreDumpError`; then no partial file is left, and an existing one is as it was.
   public static func write(
     _ image: CoreImage, to path: String, format: CoreFormat, level: Int32 = defaultLevel, workers: Int = 2,
     progress: ((CoreProgress) -> Void)? = nil
   ) throws(CoreDumpError) {
-    let layout = try ELFCoreLayout(image)
     let output = try CoreOutput(path: path)
     defer { output.abandon() }
-    try write(image, layout, format, level, workers, to: output, progress)
+    try write(image, format, level, workers, to: output, progress)
     try output.commit()
   }
 
@@ -32,13 +31,24 @@ public enum CoreWriter {
     _ image: CoreImage, toFileDescriptor descriptor: Int32, format: CoreFormat, level: Int32 = defaultLevel,
     workers: Int = 2, progress: ((CoreProgress) -> Void)? = nil
   ) throws(CoreDumpError) {
-    let layout = try ELFCoreLayout(image)
-    try write(image, layout, format, level, workers, to: CoreOutput(fileDescriptor: descriptor), progress)
+    try write(image, format, level, workers, to: CoreOutput(fileDescriptor: descriptor), progress)
   }
 
   /// Bytes of guest memory that a dump will hold: the total of its progress.
   public static func memorySize(of image: CoreImage) throws(CoreDumpError) -> UInt64 {
     try ELFCoreLayout(image).memorySize
+  }
+
+  private static func write(
+    _ image: CoreImage, _ format: CoreFormat, _ level: Int32, _ workers: Int, to output: CoreOutput,
+    _ progress: ((CoreProgress) -> Void)?
+  ) throws(CoreDumpError) {
+    if format == .kdumpZlib {
+      try KdumpWriter.write(image, level: level, workers: workers, to: output, progress)
+    } else {
+      try write(image, ELFCoreLayout(image), format, level, workers, to: output, progress)
+    }
+    withExtendedLifetime(image) {}
   }
 
   private static func write(
@@ -80,14 +90,15 @@ public enum CoreWriter {
         try plain(chunk, to: output)
         report(index)
       }
-    case .elfGzip:
-      let pipeline = try MemberPipeline(chunks: chunks, level: level, workers: workers)
+    case .elfGzip, .kdumpZlib:
+      let pipeline = try MemberPipeline(chunks: chunks, workers: workers, zeroMember: GzipMember.ofZeros()) {
+        () throws(CoreDumpError) in try GzipMember(level: level)
+      }
       try pipeline.run { (member, index) throws(CoreDumpError) in
         try output.write(member)
         report(index)
       }
     }
-    withExtendedLifetime(image) {}
   }
 
   /// Writes bytes as they are; in a file, pages of zeros become holes.

@@ -6,7 +6,7 @@ import Foundation
 /// A member's bytes follow from its content alone: no time, no name, operating system "unknown". Its extra field
 /// holds one subfield, `IQ` with four bytes: the size of the whole member, so that a reader can step from member to
 /// member, and so read or unpack them in parallel and at random, without decompressing.
-final class GzipMember {
+final class GzipMember: ChunkCompressor {
   /// Bytes of content at most.
   static let maximumContent = 1 << 20
   static let headerSize = 20
@@ -56,6 +56,20 @@ final class GzipMember {
     Self.store(UInt32(truncatingIfNeeded: crc32(0, input, uInt(content.count))), output, end)
     Self.store(UInt32(content.count), output, end + 4)
     return size
+  }
+
+  /// The member of a whole chunk of zeros, as small as can be (1 KiB; 4.5 KiB at level 1).
+  static func ofZeros() throws(CoreDumpError) -> [UInt8] {
+    let member = try GzipMember(level: 9)
+    let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: maximumContent, alignment: 16)
+    let output = UnsafeMutableRawBufferPointer.allocate(byteCount: member.capacity, alignment: 16)
+    defer {
+      zeros.deallocate()
+      output.deallocate()
+    }
+    zeros.initializeMemory(as: UInt8.self, repeating: 0)
+    let size = try member.compress(UnsafeRawBufferPointer(zeros), into: output)
+    return Array(output[..<size])
   }
 
   private static func store(_ value: UInt32, _ output: UnsafeMutableRawBufferPointer, _ offset: Int) {

@@ -1,14 +1,27 @@
 import Foundation
 
-/// Compresses chunks into gzip members on worker threads and hands the members over in order.
+/// Turns a chunk into its compressed form, whatever came before it. Each worker has one of its own.
+protocol ChunkCompressor: AnyObject {
+  /// Bytes of content at most.
+  static var maximumContent: Int { get }
+  /// Bytes that a result may need.
+  var capacity: Int { get }
+  /// - Parameter output: at least `capacity` bytes.
+  /// - Returns: the size of the result.
+  func compress(
+    _ content: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
+  ) throws(CoreDumpError) -> Int
+}
+
+/// Compresses chunks on worker threads and hands the results ("members") over in order.
 ///
 /// The result does not depend on which thread did what: members know nothing of each other. The workers run ahead of
 /// the consumer by a few members only, so the memory needed is bounded.
-final class MemberPipeline: @unchecked Sendable {
-  static let slotsPerWorker = 4
+final class MemberPipeline<Compressor: ChunkCompressor>: @unchecked Sendable {
+  private static var slotsPerWorker: Int { 4 }
 
   private let chunks: [UnsafeRawBufferPointer]
-  private let level: Int32
+  private let makeCompressor: () throws(CoreDumpError) -> Compressor
   private let condition = NSCondition()
   // Guarded by `condition`, but for the bytes of a slot: those belong to the worker that took it until it is ready,
   // then to the consumer.
@@ -25,30 +38,25 @@ final class MemberPipeline: @unchecked Sendable {
     var content = Content.pending
   }
 
-  /// The member of a whole chunk of zeros, of which a guest's memory holds many: made once, so as small as can be
-  /// (1 KiB; 4.5 KiB at level 1).
-  private let zeroMember: [UInt8]
+  /// The member of a whole chunk of zeros, of which a guest's memory holds many; nil to compress those like others.
+  private let zeroMember: [UInt8]?
 
   /// - Parameters:
-  ///   - chunks: what to compress, each at most `GzipMember.maximumContent` bytes; must stay as it is meanwhile.
-  ///   - level: zlib's.
+  ///   - chunks: what to compress, each at most `Compressor.maximumContent` bytes; must stay as it is meanwhile.
   ///   - workers: threads.
-  init(chunks: [UnsafeRawBufferPointer], level: Int32, workers: Int) throws(CoreDumpError) {
+  ///   - zeroMember: what to take for a whole chunk of zeros.
+  ///   - makeCompressor: called once here, and once on each worker.
+  init(
+    chunks: [UnsafeRawBufferPointer], workers: Int, zeroMember: [UInt8]? = nil,
+    makeCompressor: @escaping () throws(CoreDumpError) -> Compressor
+  ) throws(CoreDumpError) {
     self.chunks = chunks
-    self.level = level
-    let member = try GzipMember(level: 9)
-    let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: GzipMember.maximumContent, alignment: 16)
-    let output = UnsafeMutableRawBufferPointer.allocate(byteCount: member.capacity, alignment: 16)
-    defer {
-      zeros.deallocate()
-      output.deallocate()
-    }
-    zeros.initializeMemory(as: UInt8.self, repeating: 0)
-    let size = try member.compress(UnsafeRawBufferPointer(zeros), into: output)
-    zeroMember = Array(output[..<size])
+    self.makeCompressor = makeCompressor
+    self.zeroMember = zeroMember
+    let capacity = try makeCompressor().capacity
     running = max(1, min(workers, chunks.count))
     slots = (0..<(running * Self.slotsPerWorker)).map { _ in
-      Slot(bytes: .allocate(byteCount: member.capacity, alignment: 16))
+      Slot(bytes: .allocate(byteCount: capacity, alignment: 16))
     }
   }
 
@@ -82,7 +90,7 @@ final class MemberPipeline: @unchecked Sendable {
   private func consumeZeros(
     _ index: Int, _ consume: (UnsafeRawBufferPointer, Int) throws(CoreDumpError) -> Void
   ) throws(CoreDumpError) {
-    let result = zeroMember.withUnsafeBytes { bytes -> Result<Void, CoreDumpError> in
+    let result = (zeroMember ?? []).withUnsafeBytes { bytes -> Result<Void, CoreDumpError> in
       do throws(CoreDumpError) {
         try consume(bytes, index)
         return .success(())
@@ -117,12 +125,12 @@ final class MemberPipeline: @unchecked Sendable {
 
   private func work() {
     do throws(CoreDumpError) {
-      let member = try GzipMember(level: level)
+      let compressor = try makeCompressor()
       while let (index, output) = take() {
         let chunk = chunks[index]
         let content: Slot.Content =
-          chunk.count == GzipMember.maximumContent && isZero(chunk)
-          ? .zeros : .member(size: try member.compress(chunk, into: output))
+          zeroMember != nil && chunk.count == Compressor.maximumContent && isZero(chunk)
+          ? .zeros : .member(size: try compressor.compress(chunk, into: output))
         condition.lock()
         slots[index % slots.count].content = content
         condition.broadcast()

@@ -31,7 +31,7 @@ public struct KernelInterrupts: Sendable {
     }
     var descriptors: [UInt64] = []
     if let tree = kernel.symbols.address(of: "irq_desc_tree"),
-      let head = kernel.pointer(tree, "radix_tree_root", "xa_head")
+      let head = kernel.pointer(tree, "xarray", "xa_head")
     {
       descriptors = KernelTrees.xarray(kernel, head)
     } else if let tree = kernel.symbols.address(of: "sparse_irqs"),
@@ -133,33 +133,30 @@ enum KernelTrees {
     return found
   }
 
-  /// Pointers in a maple tree (Linux, lib/maple_tree.c): entries that end in binary 10 point to nodes of 256 bytes, whose
-  /// type is in bits 3–6: 1 a leaf, 2 a node of 16 slots, 3 one of 10 slots with gaps.
+  /// Pointers in a maple tree (Linux, lib/maple_tree.c): a root that ends in binary 10 is a node of 256 bytes. A node's
+  /// type is in bits 3–6 of its pointer: 1 a leaf, 2 a node of 16 slots, 3 one of 10 slots with gaps.
   static func maple(_ kernel: Kernel, _ root: UInt64) -> [UInt64] {
+    guard root & 3 == 2, root >> 63 != 0 else { return root & 3 == 0 && root >> 63 != 0 ? [root] : [] }
     var found: [UInt64] = []
     var nodes = 0
-    func visit(_ entry: UInt64, depth: Int, isRoot: Bool) {
-      guard isNode(entry) else {
-        if isRoot, entry & 3 == 0, entry >> 63 != 0 { found.append(entry) }
-        return
-      }
+    func visit(_ entry: UInt64, depth: Int) {
       nodes += 1
       guard depth < 12, nodes < maximumNodes else { return }
       let node = entry & ~0xFF
       let type = entry >> 3 & 15
-      // The parent, then the pivots, one fewer than slots, then the slots.
+      // The parent, then the pivots, one fewer than slots, then the slots; what is no pointer in them is bookkeeping.
       let (slots, first): (Int, UInt64) = type == 3 ? (10, 80) : (16, 128)
       for slot in 0..<slots {
         guard let value = kernel.space.u64(node &+ first &+ 8 &* UInt64(slot)) else { return }
+        guard value >> 63 != 0, value & 3 != 2 || type >= 2 else { continue }
         if type >= 2 {
-          if isNode(value) { visit(value, depth: depth + 1, isRoot: false) }
-        } else if value & 3 == 0, value >> 63 != 0, found.count < 1 << 16 {
+          visit(value, depth: depth + 1)
+        } else if found.count < 1 << 16 {
           found.append(value)
         }
       }
     }
-    func isNode(_ entry: UInt64) -> Bool { entry & 3 == 2 && entry > 4096 && entry >> 63 != 0 }
-    visit(root, depth: 0, isRoot: true)
+    visit(root, depth: 0)
     var seen: Set<UInt64> = []
     return found.filter { seen.insert($0).inserted }
   }

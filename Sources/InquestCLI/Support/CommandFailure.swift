@@ -92,7 +92,7 @@ package struct CommandFailure: Error, CustomStringConvertible {
     switch error {
     case .cannotCreate: return ExitStatus.cannotCreate
     case .cannotWrite: return ExitStatus.inputOutput
-    case .noMemoryInRange: return ExitStatus.usage
+    case .noMemoryInRange, .notSeekable: return ExitStatus.usage
     case .compressorFailed: return ExitStatus.internal
     }
   }

@@ -9,13 +9,14 @@ enum DumpWriter {
   /// - Throws: `CoreDumpError`.
   static func write(
     _ session: Session, to path: String, format: CoreFormat, paging: Bool = false,
-    range: Range<UInt64>? = nil,
+    range: Range<UInt64>? = nil, filter: PageFilter = .all,
     level: Int32 = CoreWriter.defaultLevel, progress: ((CoreProgress) -> Void)? = nil
   ) throws -> UInt64 {
     let state = session.machine.processorState
-    let image = CoreImage(
+    var image = CoreImage(
       memory: session.machine.memory, processors: [state], vmcoreinfo: note(session.machine), paging: paging,
       range: range)
+    image.filter = filter
     try CoreWriter.write(image, to: path, format: format, level: level, progress: progress)
     return try CoreWriter.memorySize(of: image)
   }
@@ -23,9 +24,14 @@ enum DumpWriter {
   /// Lets QMP's `dump-guest-memory` write dumps of a session.
   static func install(in session: Session) {
     session.dumper = { session, path, format, paging, range in
+      let form: CoreFormat
+      switch format {
+      case "elf": form = .elf
+      case "kdump-zlib", "kdump-raw-zlib": form = .kdumpZlib
+      default: form = .elfGzip
+      }
       do {
-        return try write(
-          session, to: path, format: format == "elf" ? .elf : .elfGzip, paging: paging, range: range)
+        return try write(session, to: path, format: form, paging: paging, range: range)
       } catch CoreDumpError.cannotCreate(_, let code) {
         throw ControlError("Could not open '\(path)': \(String(cString: strerror(code)))")
       }
