@@ -28,18 +28,19 @@ import X86System
 
   @Test(arguments: bodies.map(\.name)) func aLongLoopLeavesTheStackAsItIs(_ name: String) throws {
     let body = try #require(Self.bodies.first { $0.name == name })
-    var instructions: UInt64 = 0
+    final class Result: @unchecked Sendable { var instructions: UInt64 = 0 }
+    let result = Result()
     // On 256 KiB of stack: a few thousand handlers that call each other would be its end, and the test's.
     let done = DispatchSemaphore(value: 0)
     let thread = Thread {
       let machine = Loop(body.bytes)
-      instructions = machine.run(instructions: 200_000)
+      result.instructions = machine.run(instructions: 200_000)
       done.signal()
     }
     thread.stackSize = 256 << 10
     thread.start()
     done.wait()
-    #expect(instructions == 200_000)
+    #expect(result.instructions == 200_000)
   }
 
   /// 64-bit mode, ring 0, interrupts off, addresses below 4 MiB mapped to themselves.
