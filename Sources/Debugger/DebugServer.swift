@@ -22,6 +22,8 @@ public final class DebugServer: @unchecked Sendable {
     var pending = 0
     /// Ctrl-C came, and the machine has not stopped since.
     var wantsInterrupt = false
+    /// A packet that lets the machine go has come and was not answered yet.
+    var isResumed = false
   }
   private let shared = Mutex(Shared())
 
@@ -71,6 +73,7 @@ public final class DebugServer: @unchecked Sendable {
       shared.isOpen = true
       shared.lastFrame = []
       shared.wantsInterrupt = false
+      shared.isResumed = false
       return shared.connection
     }
     onClient?(true)
@@ -95,6 +98,9 @@ public final class DebugServer: @unchecked Sendable {
       case .packet(let content):
         if acknowledges { backend.write([Packet.acknowledge]) }
         if content == Array("QStartNoAckMode".utf8) { acknowledges = false }
+        // Whoever speaks to a machine that runs wants it to stop.
+        if shared.withLock({ $0.isResumed }) { interrupt() }
+        if Self.isResume(content) { shared.withLock { $0.isResumed = true } }
         enqueue { $0.receive(content) }
       case .tooLong:
         if acknowledges { backend.write([Packet.acknowledge]) }
@@ -123,8 +129,11 @@ public final class DebugServer: @unchecked Sendable {
       if isDrained { backend.pauseInput(false) }
       if connection == answered { work(stub) }
     }
-    // Whoever speaks to a machine that runs wants it to stop.
-    if stub.isRunning { target.interrupt() }
+  }
+
+  private static func isResume(_ packet: [UInt8]) -> Bool {
+    guard let first = packet.first else { return false }
+    return Array("csCSb".utf8).contains(first) || packet.starts(with: Array("vCont;".utf8))
   }
 
   /// Ctrl-C. It may overtake the packet that lets the machine go, so it is repeated until the machine stands.
@@ -147,6 +156,8 @@ public final class DebugServer: @unchecked Sendable {
     shared.withLock { shared in
       guard shared.isOpen, shared.connection == answered else { return }
       shared.lastFrame = frame
+      // Text for the console comes while the machine runs.
+      if content.first != UInt8(ascii: "O") || content == Array("OK".utf8) { shared.isResumed = false }
       backend.write(frame)
     }
   }

@@ -143,33 +143,16 @@ public final class ReplayTarget: DebugTarget, @unchecked Sendable {
     guard let address = number(text), let count = number(length), (1...4096).contains(count) else {
       return "'\(text)' is not an address\n"
     }
-    guard let physical = machine.translate(address) else {
-      return "nothing is mapped at 0x\(String(address, radix: 16))\n"
+    guard let record = try timeline.whoWrote(address, count: Int(count)) else {
+      return "not written since the machine was switched on\n"
     }
-    let here = timeline.now
-    let new = machine.readLinear(address, count: Int(count))
-    var conditions = StopConditions()
-    conditions.watchpoints = [Watchpoint(physical, count: count, access: .write, space: .physical)]
-    let stop = try timeline.run(.backward, until: conditions)
-    let old = machine.readPhysical(physical, count: Int(count))
-    let found = timeline.now
-    let rip = timeline.rip
-    try timeline.seek(to: StopTarget.instant(here))
-    switch stop {
-    case .hit(let hit):
-      guard case .watchpoint(_, let access) = hit.cause else { break }
-      return "last written at \(found) by \(access.agent.rawValue), rip 0x\(String(rip, radix: 16)), "
-        + "\(access.count) bytes at physical 0x\(String(access.physical, radix: 16)): "
-        + "\(Self.hexadecimal(old)) -> \(Self.hexadecimal(new))\n"
-    case .start: return "not written since the start\n"
-    default: break
-    }
-    return "the search was stopped\n"
+    return "last written at \(record.before) by \(record.agent.rawValue), rip 0x\(Hexadecimal.text(record.rip)), "
+      + "\(record.access.count) bytes at physical 0x\(Hexadecimal.text(record.access.physical)): "
+      + "\(Self.hexadecimal(record.old)) -> \(Self.hexadecimal(record.new))\n"
   }
 
-  private static func hexadecimal(_ bytes: [UInt8]?) -> String {
-    guard let bytes else { return "?" }
-    return bytes.count <= 8 ? "0x" + Hexadecimal.text(bytes.reversed()) : Hexadecimal.text(bytes)
+  private static func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.count <= 8 ? "0x" + Hexadecimal.text(bytes.reversed()) : Hexadecimal.text(bytes)
   }
 
   private func number(_ text: String) -> UInt64? {

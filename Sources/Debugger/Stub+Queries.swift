@@ -47,7 +47,7 @@ extension Stub {
 
   func handleQuery(_ packet: [UInt8]) {
     let text = String(decoding: packet, as: UTF8.self)
-    let end = text.firstIndex { $0 == ":" || $0 == "," || $0 == ";" } ?? text.endIndex
+    let end = text.firstIndex { ":,;=".contains($0) } ?? text.endIndex
     let name = text[..<end]
     let argument = end == text.endIndex ? Substring() : text[text.index(after: end)...]
     switch name {
