@@ -84,6 +84,8 @@ let package = Package(
     .testTarget(name: "TraceTests", dependencies: ["Trace"], swiftSettings: settings),
     .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
+    .testTarget(
+      name: "DebuggerTests", dependencies: ["Debugger", "Session", "X86Core", "X86System"], swiftSettings: settings),
     .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump"], swiftSettings: settings),
     .testTarget(name: "InquestTests", dependencies: ["InquestCLI"], swiftSettings: settings),
   ]

@@ -107,6 +107,7 @@ struct InquestCommand: ParsableCommand {
       CommandGroup(
         name: "The guest at an instant",
         subcommands: [
+          RegistersCommand.self, MemoryCommand.self, SerialCommand.self,
           DmesgCommand.self, BacktraceCommand.self, TasksCommand.self, ModulesCommand.self, InterruptsCommand.self,
         ]),
       CommandGroup(name: "To begin with", subcommands: [DemoCommand.self]),

@@ -39,7 +39,7 @@ package enum OptionTable {
     "o", "output", "at", "until", "from", "to", "kind", "limit", "seed", "first-seed", "on-panic", "n",
     "runs", "j",
     "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "pid", "format", "pages", "journal", "wait",
-    "symbols", "address", "length",
+    "symbols", "address", "length", "port",
   ]
   private static let flags: Set<String> = [
     "json", "no-embed", "chaos", "paging", "events-only", "x", "decode", "h", "help", "help-hidden", "version",
