@@ -17,8 +17,8 @@ public enum InquestCLI {
         Terminal.print(InquestCommand.helpMessage())
         return ExitStatus.success
       }
-      if DeviceOptions.isHelpRequest(arguments) {
-        Terminal.print(DeviceOptions.help)
+      if let help = OptionHelp.text(for: arguments) {
+        Terminal.print(help)
         return ExitStatus.success
       }
       if let name = arguments.first, name.first != "-", name != "help", !commandNames.contains(name) {
@@ -51,7 +51,8 @@ public enum InquestCLI {
 
   /// Parses a command line, QEMU's spelling included.
   static func parse(_ arguments: [String]) throws -> any ParsableCommand {
-    try InquestCommand.parseAsRoot(try Spelling.normalise(arguments))
+    let arguments = try QEMUCommandLine.expand(arguments) { Terminal.note($0) }
+    return try InquestCommand.parseAsRoot(try Spelling.normalise(arguments))
   }
 
   private static func report(_ error: any Error) -> Int32 {

@@ -97,7 +97,7 @@ public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
   /// A new pseudo terminal, whose name is `filename` without `pty:`.
   public static func pty(label: String, group: any EventLoopGroup) throws -> DescriptorBackend {
     func failure() -> OptionText.Failure {
-      OptionText.Failure("Failed to create PTY: \(String(cString: strerror(errno)))")
+      OptionText.Failure(unavailable: "Failed to create PTY: \(String(cString: strerror(errno)))")
     }
     let master = Glibc.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
     if master < 0 { throw failure() }
@@ -125,7 +125,7 @@ public final class DescriptorBackend: CharacterBackend, @unchecked Sendable {
   private static func open(_ path: String, _ flags: CInt) throws -> CInt {
     let descriptor = Glibc.open(path, flags, 0o666)
     if descriptor < 0 {
-      throw OptionText.Failure("Could not open '\(path)': \(String(cString: strerror(errno)))")
+      throw OptionText.Failure(unavailable: "Could not open '\(path)': \(String(cString: strerror(errno)))")
     }
     return descriptor
   }

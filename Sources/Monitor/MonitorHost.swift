@@ -186,7 +186,7 @@ public final class MonitorHost: @unchecked Sendable {
     do {
       try socket.waitForClient()
     } catch {
-      throw OptionText.Failure("closed while waiting for a client")
+      throw OptionText.Failure(unavailable: "closed while waiting for a client")
     }
   }
 

@@ -6,7 +6,13 @@
 public struct OptionText: Sendable, Equatable {
   public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
     public var message: String
+    /// The words are right, but the host does not give what they ask for: a socket in use, a file that cannot be opened.
+    public var isUnavailable = false
     public init(_ message: String) { self.message = message }
+    public init(unavailable message: String) {
+      self.message = message
+      isUnavailable = true
+    }
     public var description: String { message }
   }
 
@@ -21,10 +27,13 @@ public struct OptionText: Sendable, Equatable {
   }
 
   /// Splits `text`. An empty part (`a,` or `=b`) is an error.
-  /// - Parameter headless: every part is a `key[=value]`, as in `-mon chardev=c,mode=control`.
-  public init(_ text: String, headless: Bool = false) throws {
+  /// - Parameters:
+  ///   - headless: every part is a `key[=value]`, as in `-mon chardev=c,mode=control`.
+  ///   - allowsEmpty: an empty text has no parts.
+  public init(_ text: String, headless: Bool = false, allowsEmpty: Bool = false) throws {
     head = nil
     entries = []
+    if allowsEmpty && text.isEmpty { return }
     for (index, part) in OptionText.split(text).enumerated() {
       if part.isEmpty { throw Failure("Empty option in '\(text)'") }
       if let equals = part.firstIndex(of: "=") {

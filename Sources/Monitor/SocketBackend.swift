@@ -65,7 +65,7 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       try backend.accept { try $0.withBoundSocket(bound.descriptor).wait() }
     } catch {
       UnixSocket.remove(bound)
-      throw OptionText.Failure("Failed to listen on socket \(path): \(error)")
+      throw OptionText.Failure(unavailable: "Failed to listen on socket \(path): \(error)")
     }
     return backend
   }
@@ -82,11 +82,11 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       try backend.accept { try $0.bind(host: host.isEmpty ? "0.0.0.0" : host, port: port).wait() }
     } catch let error as IOError {
       throw OptionText.Failure(
-        "Failed to bind to \(host):\(port): \(String(cString: strerror(error.errnoCode)))"
+        unavailable: "Failed to bind to \(host):\(port): \(String(cString: strerror(error.errnoCode)))"
           + (error.errnoCode == EADDRINUSE
             ? "; end the process that listens there or choose another port" : ""))
     } catch {
-      throw OptionText.Failure("Failed to bind to \(host):\(port): \(error)")
+      throw OptionText.Failure(unavailable: "Failed to bind to \(host):\(port): \(error)")
     }
     return backend
   }
@@ -116,9 +116,11 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
     do {
       _ = try attempt(bootstrap).wait()
     } catch {
-      let reason = (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
+      // Of several addresses of one host, the last one's reason stands for all.
+      let first = (error as? NIOConnectionError)?.connectionErrors.last?.error ?? error
+      let reason = (first as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(first)"
       throw OptionText.Failure(
-        "Failed to connect to '\(name.dropFirst(name.hasPrefix("unix:") ? 5 : 4))': \(reason); "
+        unavailable: "Failed to connect to '\(name.dropFirst(name.hasPrefix("unix:") ? 5 : 4))': \(reason); "
           + "start the server first, or add server=on to be it")
     }
     return backend

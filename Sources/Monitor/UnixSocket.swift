@@ -58,7 +58,8 @@ enum UnixSocket {
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFSOCK {
       throw OptionText.Failure(
-        "Failed to bind socket to \(path): it exists and is not a socket; remove it or choose another path")
+        unavailable: "Failed to bind socket to \(path): it exists and is not a socket; remove it or choose another path"
+      )
     }
     let probe = socket(
       AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue) | CInt(SOCK_NONBLOCK.rawValue), 0)
@@ -72,7 +73,7 @@ enum UnixSocket {
     // Only a refusal says that nobody listens: EAGAIN is a live server with a full backlog.
     guard connected != 0, errno == ECONNREFUSED || errno == ENOENT else {
       throw OptionText.Failure(
-        "Failed to bind socket to \(path): Address already in use: another process listens on it; "
+        unavailable: "Failed to bind socket to \(path): Address already in use: another process listens on it; "
           + "end that process or choose another path")
     }
     unlink(path)
@@ -100,6 +101,6 @@ enum UnixSocket {
   }
 
   private static func failure(_ path: String, _ code: CInt) -> OptionText.Failure {
-    OptionText.Failure("Failed to bind socket to \(path): \(String(cString: strerror(code)))")
+    OptionText.Failure(unavailable: "Failed to bind socket to \(path): \(String(cString: strerror(code)))")
   }
 }

@@ -107,4 +107,41 @@ import InquestCLI
     #expect(try plan("--seed", "7").setup.configuration.seed == 7)
     #expect(try plan().setup.configuration.seed != plan().setup.configuration.seed)
   }
+
+  @Test(arguments: [
+    ["-machine", "pc"], ["-M", "pc-i440fx-7.2,accel=tcg"], ["-machine", "q35,accel=kvm:tcg,usb=off,smm=on"],
+    ["-machine", "type=pc,kernel-irqchip=split,dump-guest-core=on"], ["-accel", "tcg,thread=single"],
+    ["-accel", "kvm", "-accel", "tcg"], ["-global", "kvm-pit.lost_tick_policy=delay"], ["-boot", "order=dc,menu=off"],
+    ["-vga", "none"], ["-vga", "qxl"],
+  ])
+  func whatChangesNothingIsAccepted(_ arguments: [String]) throws {
+    let usual = try MachinePlan(arguments: ["-kernel", "k"], seed: 1).setup.configuration
+    #expect(try MachinePlan(arguments: ["-kernel", "k"] + arguments, seed: 1).setup.configuration == usual)
+  }
+
+  @Test(arguments: [
+    ["-machine", "microvm"], ["-machine", "pc,accel=kvm"], ["-machine", "pc,frob=1"], ["-accel", "kvm"],
+    ["-machine", "panic-policy=qemu-1.5"], ["-machine", "hpet=maybe"], ["-global", "x"], ["-watchdog-action", "x"],
+    ["-device", "{"], ["-device", #"{"driver":"pvpanic","events":[1]}"#],
+  ])
+  func whatIsNotThereIsRefusedByName(_ arguments: [String]) {
+    #expect(refusal(arguments).contains(arguments[0]))
+  }
+
+  private func refusal(_ arguments: [String]) -> String {
+    do {
+      _ = try MachinePlan(arguments: ["-kernel", "k"] + arguments)
+      return ""
+    } catch { return CommandFailure(error).message }
+  }
+
+  @Test func propertiesOfTheMachine() throws {
+    #expect(try plan("-machine", "panic-policy=qemu-1.6").setup.panicRules == .qemu1_6)
+    #expect(try plan("-machine", "panic-policy=reversible").setup.panicRules == nil)
+    #expect(try !plan("-machine", "pc,hpet=off").setup.configuration.hasHPET)
+    #expect(try plan("-watchdog-action", "pause").setup.actions.watchdog == .pause)
+    let device = try plan("-device", "pvpanic", "-global", "pvpanic.events=3").setup.configuration.pvpanic
+    #expect(device?.events == 3)
+    #expect(try plan("-device", #"{"driver":"pvpanic","ioport":1536}"#).setup.configuration.pvpanic?.port == 0x600)
+  }
 }

@@ -13,6 +13,7 @@ struct RecordCommand: ParsableCommand {
             -append "console=ttyS0 panic=5" -device pvpanic -serial stdio \\
             -qmp unix:qmp.sock,server=on,wait=off -o crash.inq
         inquest record -kernel guest.elf -nographic --seed 7 -o run.inq
+        inquest record --from-qemu "qemu-system-x86_64 -kernel vmlinuz -device pvpanic" -o run.inq
 
       A guest that panics is stopped and waits for its monitor. Without a monitor the recording ends there, unless \
       --on-panic says otherwise. SIGINT and SIGTERM end the recording in good order.
@@ -73,6 +74,25 @@ struct LiveOptions: ParsableArguments {
     help: ArgumentHelp("End the run after so much virtual time.", valueName: "time"))
   var limit: String?
 
+  @Option(
+    name: .customLong("until"),
+    help: ArgumentHelp(
+      "Where the run ends: panic, panic:2, reset, cont, t=+10s, an instruction count.", valueName: "instant"))
+  var until: String?
+
+  @Option(
+    name: .customLong("pidfile", withSingleDash: true),
+    help: ArgumentHelp("Holds the process's number while it runs.", valueName: "file"))
+  var pidfile: String?
+
+  /// Taken apart before the other options are read; see `QEMUCommandLine`.
+  @Option(
+    name: .customLong("from-qemu"),
+    help: ArgumentHelp(
+      "Options from a whole command line of QEMU's, with QEMU's defaults; says what it leaves out.",
+      valueName: "\"qemu-system-x86_64 …\""))
+  var fromQEMU: String?
+
   @Flag(
     name: .customLong("json"),
     help: "Say on stdout as JSON how the run ended; the console is not shown there.")
@@ -83,6 +103,7 @@ struct LiveOptions: ParsableArguments {
   ) throws {
     let policy = try onPanic.map(Self.policy)
     let limit = try limit.map { try InstantSpec.duration($0, option: "--limit") }
+    let stop = try until.flatMap { try Self.stop($0) }
     var plan = try MachinePlan(machine)
     let images = try plan.images()
     let surroundings = try Surroundings(
@@ -93,8 +114,15 @@ struct LiveOptions: ParsableArguments {
       throw CommandFailure.usage("-S: there is no monitor to say 'cont'; give one with -qmp, -monitor or -gdb")
     }
     plan.setup.configuration.serialPorts = surroundings.serialCount
-    let options = LiveRun.recordingOptions(
+    var options = LiveRun.recordingOptions(
       surroundings, pacesIdleTime: plan.pacesIdleTime, panicPolicy: policy, limit: limit)
+    if let stop { options.stops.append(stop) }
+    let pidfile: PIDFile?
+    do { pidfile = try self.pidfile.map { try PIDFile($0) } } catch {
+      surroundings.close()
+      throw error
+    }
+    defer { pidfile?.remove() }
     let recording: RecordingSession
     do {
       recording = try RecordingSession(
@@ -105,6 +133,25 @@ struct LiveOptions: ParsableArguments {
       throw plan.naming(error)
     }
     try LiveRun(surroundings: surroundings, output: output, json: json).perform(recording)
+  }
+
+  /// Where `--until` ends the run; nil for its own end.
+  private static func stop(_ text: String) throws -> LiveStop? {
+    func refuse(_ reason: String) -> CommandFailure { .usage("--until \(text): \(reason)") }
+    switch try InstantSpec(text) {
+    case .end: return nil
+    case .start: throw refuse("a run goes forward")
+    case .instructionCount(let count): return .instructionCount(count)
+    case .instant(let instant): return .instructionCount(instant.instructionCount)
+    case .virtualTime(let time), .relativeTime(let time): return .virtualTime(time, isLimit: false)
+    case .marker(let marker, let number, let offset):
+      guard offset == 0 else { throw refuse("a live run cannot count from an event that is still to come") }
+      switch marker {
+      case .panic: return .panic(number)
+      case .reset: return .reset(number)
+      case .cont: return .cont(number)
+      }
+    }
   }
 
   private static func policy(_ text: String) throws -> PanicPolicy {

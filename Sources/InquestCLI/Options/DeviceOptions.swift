@@ -30,10 +30,36 @@ struct DeviceOptions {
     VGA[,romfile=FILE][,addr=SLOT]             a display, see inquest screen (also -vga std)
     """
 
+  /// `-global`: properties of devices that do not name them themselves. As in QEMU, those of devices that are not there
+  /// change nothing.
+  private let globals: [(driver: String, property: String, value: String)]
+
+  /// - Parameter globals: arguments of `-global`: `DRIVER.PROPERTY=VALUE`, or with `driver=`, `property=`, `value=`.
+  init(globals texts: [String] = []) throws {
+    globals = try texts.map { text in
+      let failure = CommandFailure.usage("-global \(text): write DRIVER.PROPERTY=VALUE")
+      if let options = try? OptionText(text, headless: true), let driver = options["driver"],
+        let property = options["property"], let value = options["value"]
+      {
+        return (driver, property, value)
+      }
+      guard let dot = text.firstIndex(of: "."), let equals = text[dot...].firstIndex(of: "="), dot != text.startIndex
+      else { throw failure }
+      return (
+        String(text[..<dot]), String(text[text.index(after: dot)..<equals]), String(text[text.index(after: equals)...])
+      )
+    }
+  }
+
+  /// - Parameter text: `DRIVER,PROPERTY=VALUE,…`, or a JSON object.
   /// - Throws: `CommandFailure` that names driver and property.
   mutating func add(_ text: String) throws {
     do {
-      let options = try OptionText(text)
+      var options = text.first == "{" ? try Self.options(json: text) : try OptionText(text)
+      let name = options.head ?? options["driver"]
+      for global in globals where global.driver == name && options[global.property] == nil {
+        options.entries.append((global.property, global.value))
+      }
       guard let driver = options.head ?? options["driver"] else {
         throw OptionText.Failure("the driver's name is missing")
       }
@@ -41,6 +67,25 @@ struct DeviceOptions {
     } catch let failure as OptionText.Failure {
       throw CommandFailure.usage("-device \(text): \(failure.message)")
     }
+  }
+
+  /// QEMU's other form, which libvirt writes.
+  private static func options(json: String) throws -> OptionText {
+    guard let value = try? JSONParser.parse(json), case .object(let object) = value else {
+      throw OptionText.Failure("this is not a JSON object")
+    }
+    var options = try OptionText("", headless: true, allowsEmpty: true)
+    for member in object.members {
+      let text: String
+      switch member.value {
+      case .string(let string): text = string
+      case .bool(let flag): text = flag ? "on" : "off"
+      case .integer, .unsigned: text = member.value.text
+      default: throw OptionText.Failure("'\(member.name)' is not a string, a number or a switch")
+      }
+      options.entries.append((member.name, text))
+    }
+    return options
   }
 
   private mutating func add(_ driver: String, _ options: OptionText) throws {
@@ -64,7 +109,8 @@ struct DeviceOptions {
       device.events = try Self.number(options, "events", default: device.events)
       pvpanic = device
     case "pvpanic-pci":
-      try options.allow(common + ["events"])
+      // The place on the bus is the board's choice.
+      try options.allow(common + ["events", "bus", "addr"])
       if pvpanicPCI != nil { throw OptionText.Failure("there is one already") }
       var device = MachineConfiguration.PVPanicOptions()
       device.events = try Self.number(options, "events", default: device.events)
@@ -150,11 +196,20 @@ struct DeviceOptions {
   }
 }
 
-extension DeviceOptions {
-  /// Whether a command line asks for the list of devices.
-  static func isHelpRequest(_ arguments: [String]) -> Bool {
-    zip(arguments, arguments.dropFirst()).contains {
-      ($0 == "-device" || $0 == "--device") && ($1 == "help" || $1 == "?")
+/// `-device help` and its like.
+enum OptionHelp {
+  /// What a command line asks to be told, nil when it does not.
+  static func text(for arguments: [String]) -> String? {
+    for (option, value) in zip(arguments, arguments.dropFirst()) where value == "help" || value == "?" {
+      switch option.drop(while: { $0 == "-" }) {
+      case "device" where option.first == "-": return DeviceOptions.help
+      case "machine" where option.first == "-", "M" where option.first == "-": return MachineTypeOption.help
+      case "cpu" where option.first == "-":
+        return "There is one processor; -cpu is accepted with any model and changes nothing."
+      case "accel" where option.first == "-": return "tcg"
+      default: continue
+      }
     }
+    return nil
   }
 }

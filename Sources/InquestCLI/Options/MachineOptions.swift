@@ -37,9 +37,19 @@ struct MachineOptions: ParsableArguments {
   @Option(
     name: [.customLong("machine", withSingleDash: true), .customShort("M")],
     help: ArgumentHelp(
-      "fast-boot=off: a Linux kernel unpacks itself, which else the host does where it can (default: on).",
-      valueName: "pc[,fast-boot=on|off]"))
+      "pc (or q35, for scripts that say so), and fast-boot=off: a Linux kernel unpacks itself, which else the host "
+        + "does; panic-policy=qemu-1.6: a panicked guest can only be reset, as in QEMU 1.6.0.",
+      valueName: "pc[,property=value…]"))
   var machineType: String?
+
+  @Option(name: .customLong("accel", withSingleDash: true), help: .hidden)
+  var accelerators: [String] = []
+
+  @Option(name: .customLong("watchdog-action", withSingleDash: true), help: .hidden)
+  var watchdogAction: String?
+
+  @Option(name: .customLong("global", withSingleDash: true), help: .hidden)
+  var globals: [String] = []
 
   @Option(
     name: .customLong("device", withSingleDash: true),
@@ -57,7 +67,8 @@ struct MachineOptions: ParsableArguments {
     name: .customLong("action", withSingleDash: true),
     help: ArgumentHelp(
       "What events of the guest do: panic=pause|shutdown|exit-failure|none, reboot=reset|shutdown, "
-        + "shutdown=poweroff|pause. (default: panic=pause,reboot=reset,shutdown=poweroff)",
+        + "shutdown=poweroff|pause, watchdog=reset|shutdown|poweroff|pause|debug|none|inject-nmi. (default: panic=pause,"
+        + "reboot=reset,shutdown=poweroff,watchdog=reset)",
       valueName: "event=action[,…]"
     ))
   var actions: [String] = []
@@ -125,8 +136,8 @@ package struct MachinePlan {
   package var pacesIdleTime: Bool?
 
   /// - Parameter arguments: machine options as a user writes them.
-  package init(arguments: [String]) throws {
-    try self.init(try MachineOptions.parse(try Spelling.normalise(arguments)))
+  package init(arguments: [String], seed: UInt64? = nil) throws {
+    try self.init(try MachineOptions.parse(try Spelling.normalise(arguments)), seed: seed)
   }
 
   /// - Throws: `CommandFailure` or `OptionText.Failure` that names option and value.
@@ -145,14 +156,16 @@ package struct MachinePlan {
     let icount = try options.icount.map { try IcountOption($0) }
     if let shift = icount?.shift { configuration.timeShift = shift }
     pacesIdleTime = icount?.sleep
-    configuration.hasHPET = !options.noHPET
-    configuration.fastBoot = try options.machineType.map { try MachineTypeOption($0) }?.fastBoot ?? true
+    try MachineTypeOption.check(accelerators: options.accelerators)
+    let machineType = try MachineTypeOption(options.machineType ?? "pc")
+    configuration.hasHPET = !options.noHPET && machineType.hasHPET
+    configuration.fastBoot = machineType.fastBoot ?? true
     configuration.chaos = options.chaos
     let fixedSeed = seed ?? options.seed
     configuration.seed = fixedSeed ?? UInt64.random(in: 0...UInt64(UInt32.max))
     configuration.startTime = try ClockOption.startTime(options.rtc, isSeeded: fixedSeed != nil)
 
-    var devices = DeviceOptions()
+    var devices = try DeviceOptions(globals: options.globals)
     for device in options.devices { try devices.add(device) }
     if let console = options.debugcon { try devices.addDebugConsole(port: 0xE9, backend: console) }
     try options.firmware.apply(to: &configuration, &devices)
@@ -162,7 +175,9 @@ package struct MachinePlan {
     extraSerials = devices.serials
 
     setup = RunSetup(configuration: configuration)
+    setup.panicRules = machineType.panicRules
     for text in options.actions { try ActionOption.apply(text, to: &setup.actions) }
+    if let text = options.watchdogAction { try ActionOption.apply(watchdog: text, to: &setup.actions) }
     if options.noReboot { setup.actions.reboot = .shutdown }
     if options.noShutdown { setup.actions.shutdown = .pause }
     setup.startPaused = options.startPaused

@@ -8,6 +8,7 @@ package enum OptionTable {
     case value
     /// QEMU's, means nothing here, and is left out.
     case ignoredFlag
+    case ignoredValue
     /// QEMU's, means nothing here as long as `accepts` is content with the value; else the advice is given.
     case checked(accepts: @Sendable (String) -> Bool, advice: String)
     /// QEMU's, refused with an advice.
@@ -24,13 +25,15 @@ package enum OptionTable {
 
   /// Whether help shows the option with one dash.
   static func hasOneDash(_ name: String) -> Bool {
-    name.count == 1 || BoardOptionNames.qemuValues.contains(name) || qemuValues.contains(name) || qemuFlags.contains(name)
+    name.count == 1 || BoardOptionNames.qemuValues.contains(name) || qemuValues.contains(name)
+      || qemuFlags.contains(name)
   }
 
   private static let qemuValues: Set<String> = [
     "kernel", "initrd", "append", "m", "smp", "device", "serial", "qmp", "monitor", "chardev", "mon", "name",
     "rtc", "gdb",
-    "icount", "action", "debugcon", "uuid", "machine", "M",
+    "icount", "action", "debugcon", "uuid", "machine", "M", "accel",
+    "watchdog-action", "global", "pidfile",
   ]
   private static let qemuFlags: Set<String> = [
     "nographic", "no-reboot", "no-shutdown", "S", "s", "no-hpet", "nodefaults",
@@ -39,6 +42,7 @@ package enum OptionTable {
     "o", "output", "at", "until", "from", "to", "kind", "limit", "seed", "first-seed", "on-panic", "n",
     "runs", "j",
     "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "pid", "format", "pages", "journal", "wait",
+    "from-qemu",
     "symbols", "address", "length", "port",
   ]
   private static let flags: Set<String> = [
@@ -50,64 +54,92 @@ package enum OptionTable {
     [qemuValues, qemuFlags, values, flags].joined().filter { $0.count > 2 }.sorted()
   }
 
+  /// Whether a name of QEMU's or Inquest's is followed by a value; nil for an unknown one.
+  static func takesValue(_ name: String) -> Bool? {
+    switch treatment(of: name) {
+    case .flag, .ignoredFlag, .refusedFlag: return false
+    case .value, .ignoredValue, .checked, .refusedValue: return true
+    case nil: return nil
+    }
+  }
+
   private static let noDisks = "there are no disks; put the guest's files into the initramfs (-initrd)"
   private static let noNetwork = "there is no network; leave it out, or say -nic none"
   private static let noDisplay = "there is no display; use the serial console (-serial stdio, -nographic)"
   private static let noLog = "use 'inquest events' on the recorded trace"
+  private static let noUSB = "there is no USB; leave it out"
+  private static let noSound = "there is no sound; leave it out"
+  private static let noFirmware = "the machine has no firmware of its own; start a kernel with -kernel"
+  private static let noWindow = "there is no window; leave it out"
+  private static let noConfinement = "inquest does not confine itself; use your shell or service manager"
+  private static let otherMachines = "it is for machines that are no PC; leave it out"
   private static let tracing =
     "recording and replay have commands of their own: inquest record, inquest replay"
-  private static let counting =
-    "every instruction must be counted, which the host's virtualisation cannot do; leave it out"
 
   @Sendable private static func none(_ value: String) -> Bool { value == "none" }
+  @Sendable private static func noDriver(_ value: String) -> Bool { value == "none" || value.hasPrefix("none,") }
 
   private static let foreign: [String: Treatment] = [
-    "no-user-config": .ignoredFlag,
-    "no-fd-bootchk": .ignoredFlag,
-    "cpu": .checked(
-      accepts: { ["max", "Westmere"].contains($0) },
-      advice: "there is one processor model, Westmere with RDRAND; leave -cpu out"),
-    "accel": .checked(
-      accepts: { $0 == "tcg" || $0.hasPrefix("tcg,") }, advice: counting),
+    // What changes nothing here.
+    "no-user-config": .ignoredFlag, "nodefconfig": .ignoredFlag, "no-fd-bootchk": .ignoredFlag,
+    "no-kvm": .ignoredFlag, "snapshot": .ignoredFlag, "only-migratable": .ignoredFlag, "mem-prealloc": .ignoredFlag,
+    "singlestep": .ignoredFlag, "perfmap": .ignoredFlag, "jitdump": .ignoredFlag,
+    "cpu": .ignoredValue, "vga": .ignoredValue, "boot": .ignoredValue, "overcommit": .ignoredValue,
+    "msg": .ignoredValue, "tb-size": .ignoredValue, "L": .ignoredValue, "k": .ignoredValue,
+    "mem-path": .ignoredValue, "g": .ignoredValue,
     "display": .checked(accepts: none, advice: noDisplay),
-    "vga": .checked(accepts: none, advice: noDisplay),
+    "vnc": .checked(accepts: none, advice: noDisplay),
     "net": .checked(accepts: none, advice: noNetwork),
     "nic": .checked(accepts: none, advice: noNetwork),
     "parallel": .checked(accepts: none, advice: "there is no parallel port; leave it out"),
+    "audio": .checked(accepts: noDriver, advice: noSound),
+    "audiodev": .checked(accepts: noDriver, advice: noSound),
+    "sandbox": .checked(accepts: { $0 == "off" }, advice: noConfinement),
+
+    // What is not there.
     "netdev": .refusedValue(noNetwork),
-    "enable-kvm": .refusedFlag(counting),
+    "enable-kvm": .refusedFlag(MachineTypeOption.noAccelerator),
     "drive": .refusedValue(noDisks), "hda": .refusedValue(noDisks), "hdb": .refusedValue(noDisks),
     "hdc": .refusedValue(noDisks), "hdd": .refusedValue(noDisks), "cdrom": .refusedValue(noDisks),
     "fda": .refusedValue(noDisks), "fdb": .refusedValue(noDisks), "blockdev": .refusedValue(noDisks),
-    "sd": .refusedValue(noDisks), "virtfs": .refusedValue(noDisks), "snapshot": .refusedFlag(noDisks),
-    "boot": .refusedValue("the machine boots what -kernel names; leave it out"),
-    "bios": .refusedValue("the machine has no firmware of its own; start a kernel with -kernel"),
+    "sd": .refusedValue(noDisks), "mtdblock": .refusedValue(noDisks), "pflash": .refusedValue(noFirmware),
+    "virtfs": .refusedValue(noDisks), "fsdev": .refusedValue(noDisks), "iscsi": .refusedValue(noDisks),
+    "bios": .refusedValue(noFirmware), "option-rom": .refusedValue(noFirmware), "shim": .refusedValue(noFirmware),
     "dtb": .refusedValue("a PC has no device tree; leave it out"),
     "fw_cfg": .refusedValue("the guest's files come through -kernel, -initrd and -append; leave it out"),
-    "curses": .refusedFlag(noDisplay), "sdl": .refusedFlag(noDisplay), "vnc": .refusedValue(noDisplay),
-    "spice": .refusedValue(noDisplay), "full-screen": .refusedFlag(noDisplay), "k": .refusedValue(noDisplay),
-    "usb": .refusedFlag("there is no USB; leave it out"),
-    "usbdevice": .refusedValue("there is no USB; leave it out"),
-    "audio": .refusedValue("there is no sound; leave it out"),
-    "audiodev": .refusedValue("there is no sound; leave it out"),
+    "curses": .refusedFlag(noDisplay), "sdl": .refusedFlag(noDisplay), "spice": .refusedValue(noDisplay),
+    "full-screen": .refusedFlag(noWindow), "rotate": .refusedValue(noWindow), "portrait": .refusedFlag(noWindow),
+    "alt-grab": .refusedFlag(noWindow), "ctrl-grab": .refusedFlag(noWindow), "no-frame": .refusedFlag(noWindow),
+    "no-quit": .refusedFlag(noWindow),
+    "usb": .refusedFlag(noUSB), "usbdevice": .refusedValue(noUSB),
+    "soundhw": .refusedValue(noSound),
     "no-acpi": .refusedFlag("the machine has ACPI; give the guest 'acpi=off' with -append"),
     "acpitable": .refusedValue("the ACPI tables are fixed; leave it out"),
     "smbios": .refusedValue("the SMBIOS tables are fixed; leave it out"),
-    "global": .refusedValue("give the property to its -device"),
     "set": .refusedValue("give the property to its -device"),
     "object": .refusedValue("there are no backend objects; leave it out"),
+    "tpmdev": .refusedValue("there is no TPM; leave it out"),
     "numa": .refusedValue("there is one node; leave it out"),
     "watchdog": .refusedValue("there is no watchdog; leave it out"),
     "d": .refusedValue(noLog), "D": .refusedValue(noLog), "trace": .refusedValue(noLog),
+    "dfilter": .refusedValue(noLog), "plugin": .refusedValue(noLog),
     "daemonize": .refusedFlag("start it in the background with your shell or service manager"),
-    "pidfile": .refusedValue("your shell or service manager knows the process; leave it out"),
+    "chroot": .refusedValue(noConfinement), "runas": .refusedValue(noConfinement),
+    "run-with": .refusedValue(noConfinement),
     "loadvm": .refusedValue("to go on from an earlier state, branch from a trace: inquest branch"),
     "incoming": .refusedValue("there is no migration; traces can be copied to another machine"),
+    "dump-vmstate": .refusedValue("there is no migration; leave it out"),
+    "preconfig": .refusedFlag("the machine is set up by its command line; use -S to hold its start"),
     "record": .refusedValue(tracing), "replay": .refusedValue(tracing),
-    "bootindex": .refusedValue("the machine boots what -kernel names; leave it out"),
-    "L": .refusedValue("the machine needs no firmware files; leave it out"),
     "readconfig": .refusedValue("give the options on the command line"),
-    "singlestep": .refusedFlag("leave it out: every instruction is counted anyway"),
-    "no-kvm": .ignoredFlag,
+    "writeconfig": .refusedValue("a trace holds the machine's configuration: inquest info --json"),
+    "qmp-pretty": .refusedValue("answers come on one line each; use -qmp"),
+    "echr": .refusedValue("the escape is Ctrl-a; leave it out"),
+    "add-fd": .refusedValue("files are named by their paths; leave it out"),
+    "compat": .refusedValue("leave it out"),
+    "async-teardown": .ignoredFlag,
+    "semihosting": .refusedFlag(otherMachines), "semihosting-config": .refusedValue(otherMachines),
+    "prom-env": .refusedValue(otherMachines), "xen-domid": .refusedValue(otherMachines),
+    "xen-attach": .refusedFlag(otherMachines), "xen-domid-restrict": .refusedFlag(otherMachines),
   ]
 }

@@ -92,8 +92,9 @@ package enum ClockOption {
         throw CommandFailure.usage(
           "-rtc \(text): the guest's clock is virtual time; say clock=vm or leave it out")
       }
-      if let fix = options["driftfix"], fix != "none" {
-        throw CommandFailure.usage("-rtc \(text): no tick is ever lost here; leave driftfix out")
+      // No tick is ever lost here, so that both ways of making up for that are right.
+      if let fix = options["driftfix"], !["none", "slew"].contains(fix) {
+        throw CommandFailure.usage("-rtc \(text): driftfix is none or slew")
       }
       base = options["base"] ?? options.head
     }
@@ -145,6 +146,16 @@ package enum ClockOption {
 
 /// `-action`: `panic=…,reboot=…,shutdown=…,watchdog=…`.
 enum ActionOption {
+  /// `-watchdog-action`.
+  static func apply(watchdog text: String, to actions: inout ActionSettings) throws {
+    guard let action = ActionSettings.Watchdog(rawValue: text) else {
+      throw CommandFailure.usage(
+        "-watchdog-action \(text): one of "
+          + ActionSettings.Watchdog.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    actions.watchdog = action
+  }
+
   static func apply(_ text: String, to actions: inout ActionSettings) throws {
     let options = try OptionText(text, headless: true)
     do { try options.allow(["panic", "reboot", "shutdown", "watchdog"]) } catch let failure
@@ -166,29 +177,4 @@ enum ActionOption {
     try set("shutdown", &actions.shutdown)
     try set("watchdog", &actions.watchdog)
   }
-}
-
-/// `-machine`: `[type=]pc[,fast-boot=on|off]`, and what QEMU's users add to it.
-struct MachineTypeOption {
-  /// Whether the host unpacks Linux kernels; nil for the default.
-  var fastBoot: Bool?
-
-  init(_ text: String) throws {
-    for (index, part) in text.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
-      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-      switch (pair.first, pair.count == 2 ? pair[1] : nil) {
-      case ("type", let type?) where Self.isPC(type): continue
-      case (let type?, nil) where index == 0 && Self.isPC(type): continue
-      case ("accel", "tcg"), ("usb", "off"), ("vmport", "off"), ("graphics", "off"), ("smm", "off"): continue
-      case ("fast-boot", "on"): fastBoot = true
-      case ("fast-boot", "off"): fastBoot = false
-      case ("fast-boot", _): throw CommandFailure.usage("-machine \(text): fast-boot is on or off")
-      default:
-        throw CommandFailure.usage(
-          "-machine \(text): the machine is 'pc', a 440FX board without accelerator; leave it out, or say -machine pc")
-      }
-    }
-  }
-
-  private static func isPC(_ type: String) -> Bool { type == "pc" || type.hasPrefix("pc-i440fx-") }
 }

@@ -50,6 +50,7 @@ package enum Spelling {
           result += [dashed(name), value]
         }
       case .ignoredFlag: try withoutValue()
+      case .ignoredValue: _ = try value()
       case .checked(let accepts, let advice):
         let value = try value()
         if !accepts(value) { throw CommandFailure.usage("-\(name) \(value): \(advice)") }

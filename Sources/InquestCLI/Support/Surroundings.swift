@@ -63,7 +63,9 @@ final class Surroundings: @unchecked Sendable {
 
   private static func naming<Result>(_ option: String, _ body: () throws -> Result) throws -> Result {
     do { return try body() } catch let failure as OptionText.Failure {
-      throw CommandFailure.usage("\(option): \(failure.message)")
+      throw CommandFailure(
+        status: failure.isUnavailable ? ExitStatus.unavailable : ExitStatus.usage,
+        message: "\(option): \(failure.message)")
     }
   }
 
