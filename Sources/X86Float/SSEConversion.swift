@@ -14,9 +14,9 @@ extension SSE {
   ) -> I {
     // Below 2^31 and 2^63 in magnitude the host's conversion is exact arithmetic.
     if mxcsr & MXCSR.daz == 0, a.magnitude < T.power(I.bitWidth &- 1) {
-      let i = I(a)
-      if mxcsr & MXCSR.pe == 0, T(i) != a { mxcsr |= MXCSR.pe }
-      return i
+      let i = a.truncated
+      if mxcsr & MXCSR.pe == 0, T(nearest: i) != a { mxcsr |= MXCSR.pe }
+      return I(truncatingIfNeeded: i)
     }
     return I(
       truncatingIfNeeded: SSESoftware.toInteger(
@@ -32,7 +32,7 @@ extension SSE {
     if mxcsr & (MXCSR.daz | MXCSR.rc) == 0, a.magnitude < T.power(Swift.min(T.fractionBits, I.bitWidth &- 2)) {
       let r = a.roundedToNearest()
       if mxcsr & MXCSR.pe == 0, r != a { mxcsr |= MXCSR.pe }
-      return I(r)
+      return I(truncatingIfNeeded: r.truncated)
     }
     return I(
       truncatingIfNeeded: SSESoftware.toInteger(
@@ -47,7 +47,7 @@ extension SSE {
     // Exact while the magnitude fits the significand.
     let limit = Int64(1) &<< Int64(T.fractionBits &+ 1)
     let wide = Int64(truncatingIfNeeded: i)
-    if wide <= limit, wide >= 0 &- limit { return T(wide) }
+    if wide <= limit, wide >= 0 &- limit { return T(nearest: wide) }
     return T(bits: SSESoftware.fromInteger(wide, SSEFormat(T.self), &mxcsr))
   }
 
@@ -78,15 +78,7 @@ extension SSE {
   public static func roundToIntegral<T: SSEScalar>(_ a: T, control: UInt8, _ mxcsr: inout UInt32) -> T {
     // Only the fixed modes, which compilers emit for floor, ceil, trunc and rint.
     if mxcsr & MXCSR.daz == 0, control & 4 == 0, a.magnitude < T.power(T.fractionBits) {
-      let r: T
-      if control & 3 == 0 {
-        r = a.roundedToNearest()
-      } else {
-        let whole = T(Int64(a))
-        let away: T = control & 3 == 1 ? (whole > a ? -1 : 0) : control & 3 == 2 ? (whole < a ? 1 : 0) : 0
-        let sum = (whole + away).magnitude
-        r = a.sign == .minus ? -sum : sum
-      }
+      let r = a.rounded(mode: control & 3)
       if control & 8 == 0, r != a { mxcsr |= MXCSR.pe }
       return r
     }

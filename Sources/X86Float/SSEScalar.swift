@@ -18,8 +18,14 @@ public protocol SSEScalar: BinaryFloatingPoint {
   var bits: UInt64 { get }
   /// The value of an encoding; bits above the format's width are ignored.
   init(bits: UInt64)
+  /// The nearest value; a conversion of the host's own, which the generic initialiser is not.
+  init(nearest integer: Int64)
+  /// Toward zero, of magnitudes below 2^63.
+  var truncated: Int64 { get }
   /// Exponent field zero, fraction not.
   var isDenormal: Bool { get }
+  /// Zero of either sign, without a comparison of floating-point numbers.
+  var isZeroBits: Bool { get }
   /// Finite, and at least twice the smallest normal number, so that rounding did not lift it over the bound
   /// of tiny results.
   var isSafelyNormal: Bool { get }
@@ -49,6 +55,24 @@ extension SSEScalar {
     return sign == .minus ? -r : r
   }
 
+  /// An integer by mode (0 nearest, 1 down, 2 up, 3 toward zero), for magnitudes below 2^fractionBits. The sign stays.
+  @inlinable @inline(__always)
+  func rounded(mode: UInt8) -> Self {
+    let nearest = roundedToNearest()
+    let wrong: Bool
+    switch mode {
+    case 0: return nearest
+    case 1: wrong = nearest > self
+    case 2: wrong = nearest < self
+    default: wrong = nearest.magnitude > magnitude
+    }
+    if !wrong { return nearest }
+    // One back, toward the number.
+    let one: Self = nearest > self ? -1 : 1
+    let r = (nearest + one).magnitude
+    return sign == .minus ? -r : r
+  }
+
   /// The biased exponent.
   @inlinable public var exponentField: UInt64 {
     @inline(__always) get { (bits &>> UInt64(Self.fractionBits)) & UInt64(2 &* Self.exponentBias &+ 1) }
@@ -68,6 +92,10 @@ extension Float: SSEScalar {
   @inlinable public var bits: UInt64 { @inline(__always) get { UInt64(bitPattern) } }
   @inlinable @inline(__always)
   public init(bits: UInt64) { self.init(bitPattern: UInt32(truncatingIfNeeded: bits)) }
+  @inlinable @inline(__always)
+  public init(nearest integer: Int64) { self.init(integer) }
+  @inlinable public var truncated: Int64 { @inline(__always) get { Int64(self) } }
+  @inlinable public var isZeroBits: Bool { @inline(__always) get { bitPattern &<< 1 == 0 } }
 
   @inlinable public var isDenormal: Bool {
     @inline(__always) get { (bitPattern &<< 1) &- 1 < (1 &<< 24) &- 1 }
@@ -98,6 +126,10 @@ extension Double: SSEScalar {
   @inlinable public var bits: UInt64 { @inline(__always) get { bitPattern } }
   @inlinable @inline(__always)
   public init(bits: UInt64) { self.init(bitPattern: bits) }
+  @inlinable @inline(__always)
+  public init(nearest integer: Int64) { self.init(integer) }
+  @inlinable public var truncated: Int64 { @inline(__always) get { Int64(self) } }
+  @inlinable public var isZeroBits: Bool { @inline(__always) get { bitPattern &<< 1 == 0 } }
 
   @inlinable public var isDenormal: Bool {
     @inline(__always) get { (bitPattern &<< 1) &- 1 < (1 &<< 53) &- 1 }

@@ -6,6 +6,8 @@ import X86Float
 /// How a number becomes an integer.
 protocol Rounding {
   static func convert<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type, _ mxcsr: inout UInt32) -> I
+  /// The same under a settled MXCSR; nil where IE may be raised.
+  static func plain<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type) -> I?
 }
 /// CVTTxx: toward zero.
 enum Truncating: Rounding {
@@ -13,6 +15,8 @@ enum Truncating: Rounding {
   static func convert<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type, _ m: inout UInt32) -> I {
     SSE.truncate(a, to: I.self, &m)
   }
+  @inline(__always)
+  static func plain<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type) -> I? { SSE.plainTruncated(a, to: I.self) }
 }
 /// CVTxx: by MXCSR.
 enum ByMode: Rounding {
@@ -20,12 +24,20 @@ enum ByMode: Rounding {
   static func convert<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type, _ m: inout UInt32) -> I {
     SSE.round(a, to: I.self, &m)
   }
+  @inline(__always)
+  static func plain<T: SSEScalar, I: SSEInteger>(_ a: T, _: I.Type) -> I? { SSE.plainRounded(a, to: I.self) }
 }
 
 /// CVT(T)SS2SI, CVT(T)SD2SI.
 enum ToInteger<T: SSEScalar, I: SSEInteger, R: Rounding>: VectorReader {
   @inline(__always) static func consume(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {
     guard let r = c.withMXCSR({ m in R.convert(T(bits: b[0]), I.self, &m) }) else { return false }
+    c.setReg(o.d, r)
+    return true
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func consumePlain(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r = R.plain(T(bits: b[0]), I.self) else { return false }
     c.setReg(o.d, r)
     return true
   }
@@ -39,10 +51,21 @@ func fromInteger<T: SSEScalar, I: SSEInteger>(
   let c = CPU(cpu)
   let o = OpRef(op)
   if _slowPath(c.f.pointee.sseBlocked) { return raiseSSEBlocked(cpu, op, left) }
-  let i = c.reg(o.s, I.self)
-  guard let r = FromInteger<T, I>.apply(c, c.xmm(o.d), V128(low: UInt64(truncatingIfNeeded: i)), 0) else {
-    return raise(cpu, op, left)
+  let i = V128(low: UInt64(truncatingIfNeeded: c.reg(o.s, I.self)))
+  guard let r = FromInteger<T, I>.plain(c, c.xmm(o.d), i, 0) else {
+    return fromIntegerExact(T.self, I.self, cpu, op, left)
   }
+  c.setXMM(o.d, r)
+  next(cpu, op, left)
+}
+@inline(never)
+func fromIntegerExact<T: SSEScalar, I: SSEInteger>(
+  _: T.Type, _: I.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
+) {
+  let c = CPU(cpu)
+  let o = OpRef(op)
+  let i = V128(low: UInt64(truncatingIfNeeded: c.reg(o.s, I.self)))
+  guard let r = FromInteger<T, I>.apply(c, c.xmm(o.d), i, 0) else { return raise(cpu, op, left) }
   c.setXMM(o.d, r)
   next(cpu, op, left)
 }
@@ -54,18 +77,33 @@ enum FromInteger<T: SSEScalar, I: SSEInteger>: VectorOperation {
       return V128(T.fractionBits == 23 ? a[0] & 0xFFFF_FFFF_0000_0000 | r : r, a[1])
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    // 32 bits always fit into a Double.
+    guard (T.fractionBits == 52 && I.bitWidth == 32) || SSE.isSettled(c.f.pointee.mxcsr) else { return nil }
+    let r = T(nearest: Int64(I(truncatingIfNeeded: b[0]))).bits
+    return V128(T.fractionBits == 23 ? a[0] & 0xFFFF_FFFF_0000_0000 | r : r, a[1])
+  }
 }
 
 enum Cvtss2sd: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(SSE.widen(Float(bits: b[0]), &m).bitPattern, a[1]) }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    let x = Float(bits: b[0])
+    return SSE.isComparable(x) ? V128(Double(x).bitPattern, a[1]) : nil
+  }
 }
 enum Cvtsd2ss: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    c.withMXCSR { m in
-      V128(a[0] & 0xFFFF_FFFF_0000_0000 | SSE.narrow(Double(bits: b[0]), &m).bits, a[1])
-    }
+    c.withMXCSR { m in a.with(low: SSE.narrow(Double(bits: b[0]), &m)) }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r = SSE.plainNarrowed(Double(bits: b[0])) else { return nil }
+    return a.with(low: r)
   }
 }
 enum Cvtps2pd: VectorOperation {
@@ -76,6 +114,11 @@ enum Cvtps2pd: VectorOperation {
       return V128(SIMD2<Double>(low, high))
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isComparable(b.f32[0]), SSE.isComparable(b.f32[1]) else { return nil }
+    return V128(SIMD2<Double>(Double(b.f32[0]), Double(b.f32[1])))
+  }
 }
 enum Cvtpd2ps: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
@@ -85,6 +128,13 @@ enum Cvtpd2ps: VectorOperation {
       return V128(SIMD4<Float>(low, high, 0, 0))
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let low = SSE.plainNarrowed(b.f64[0]),
+      let high = SSE.plainNarrowed(b.f64[1])
+    else { return nil }
+    return V128(SIMD4<Float>(low, high, 0, 0))
+  }
 }
 enum Cvtdq2ps: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
@@ -93,6 +143,12 @@ enum Cvtdq2ps: VectorOperation {
       for i in 0..<4 { r[i] = SSE.convert(b.s32[i], to: Float.self, &m) }
       return V128(r)
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    let i = b.s32
+    guard SSE.isSettled(c.f.pointee.mxcsr) else { return nil }
+    return V128(SIMD4<Float>(Float(i[0]), Float(i[1]), Float(i[2]), Float(i[3])))
   }
 }
 /// Exact.
@@ -110,6 +166,14 @@ enum SinglesToIntegers<R: Rounding>: VectorOperation {
       return V128(r)
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    let x = b.f32
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r0 = R.plain(x[0], Int32.self), let r1 = R.plain(x[1], Int32.self),
+      let r2 = R.plain(x[2], Int32.self), let r3 = R.plain(x[3], Int32.self)
+    else { return nil }
+    return V128(SIMD4<Int32>(r0, r1, r2, r3))
+  }
 }
 /// CVTPD2DQ, CVTTPD2DQ: zeros above.
 enum DoublesToIntegers<R: Rounding>: VectorOperation {
@@ -119,6 +183,13 @@ enum DoublesToIntegers<R: Rounding>: VectorOperation {
       let high = R.convert(b.f64[1], Int32.self, &m)
       return V128(SIMD4<Int32>(low, high, 0, 0))
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let low = R.plain(b.f64[0], Int32.self),
+      let high = R.plain(b.f64[1], Int32.self)
+    else { return nil }
+    return V128(SIMD4<Int32>(low, high, 0, 0))
   }
 }
 /// CVTPS2PI, CVTTPS2PI: the result is the low half.
@@ -182,14 +253,26 @@ func toMMX<O: VectorOperation, M: MemorySource>(
 
 enum Roundss: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    c.withMXCSR { m in
-      V128(a[0] & 0xFFFF_FFFF_0000_0000 | SSE.roundToIntegral(Float(bits: b[0]), control: imm, &m).bits, a[1])
+    c.withMXCSR { m in a.with(low: SSE.roundToIntegral(Float(bits: b[0]), control: imm, &m)) }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r = SSE.plainIntegral(Float(bits: b[0]), control: imm) else {
+      return nil
     }
+    return a.with(low: r)
   }
 }
 enum Roundsd: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(SSE.roundToIntegral(Double(bits: b[0]), control: imm, &m).bits, a[1]) }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r = SSE.plainIntegral(Double(bits: b[0]), control: imm) else {
+      return nil
+    }
+    return V128(r.bits, a[1])
   }
 }
 enum Roundps: VectorOperation {
@@ -200,6 +283,15 @@ enum Roundps: VectorOperation {
       return V128(r)
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    let x = b.f32
+    guard SSE.isSettled(c.f.pointee.mxcsr), let r0 = SSE.plainIntegral(x[0], control: imm),
+      let r1 = SSE.plainIntegral(x[1], control: imm), let r2 = SSE.plainIntegral(x[2], control: imm),
+      let r3 = SSE.plainIntegral(x[3], control: imm)
+    else { return nil }
+    return V128(SIMD4<Float>(r0, r1, r2, r3))
+  }
 }
 enum Roundpd: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
@@ -208,6 +300,13 @@ enum Roundpd: VectorOperation {
       let high = SSE.roundToIntegral(b.f64[1], control: imm, &m)
       return V128(SIMD2<Double>(low, high))
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard SSE.isSettled(c.f.pointee.mxcsr), let low = SSE.plainIntegral(b.f64[0], control: imm),
+      let high = SSE.plainIntegral(b.f64[1], control: imm)
+    else { return nil }
+    return V128(SIMD2<Double>(low, high))
   }
 }
 

@@ -46,6 +46,33 @@ struct ByteTables {
 
 // MARK: AES
 
+/// Rounds by table: a column of the result is the exclusive or of four words, one for each byte that ShiftRows moves into
+/// it. 256 words each for the encryption, the decryption and InvMixColumns alone, of the column's first byte; the other
+/// three bytes' words are these, rotated.
+struct AESTables {
+  let base: UnsafeMutablePointer<UInt32>
+  @inline(__always) var encryption: UnsafePointer<UInt32> { UnsafePointer(base) }
+  @inline(__always) var decryption: UnsafePointer<UInt32> { UnsafePointer(base + 256) }
+  @inline(__always) var inverseMix: UnsafePointer<UInt32> { UnsafePointer(base + 512) }
+
+  /// Filled at start, never freed.
+  static let shared: AESTables = {
+    let base = UnsafeMutablePointer<UInt32>.allocate(capacity: 768)
+    func word(_ x: UInt8, _ column: (UInt8, UInt8, UInt8, UInt8)) -> UInt32 {
+      func product(_ m: UInt8) -> UInt32 { UInt32(GF256.multiply(x, m)) }
+      return product(column.0) | product(column.1) << 8 | product(column.2) << 16 | product(column.3) << 24
+    }
+    let bytes = ByteTables.shared
+    for i in 0..<256 {
+      let x = UInt8(i)
+      base[i] = word(bytes.sBox(x), (2, 1, 1, 3))
+      base[256 + i] = word(bytes.inverseSBox(x), (14, 9, 13, 11))
+      base[512 + i] = word(x, (14, 9, 13, 11))
+    }
+    return AESTables(base: base)
+  }()
+}
+
 enum AES {
   /// ShiftRows: byte i of the result comes from here.
   @inline(__always) static func shiftedRow(_ i: Int) -> Int { (i &+ 4 &* (i & 3)) & 15 }
@@ -63,38 +90,41 @@ enum AES {
     let t = ByteTables.shared
     return lanes(UInt8.self) { i in t.inverseSBox(v.lane(inverseShiftedRow(i), UInt8.self)) }
   }
-  /// Multiplies every column by the circulant matrix whose first row is given.
-  static func mixed(_ v: V128, _ m0: UInt8, _ m1: UInt8, _ m2: UInt8, _ m3: UInt8) -> V128 {
-    lanes(UInt8.self) { i in
-      let column = i & 12
-      let r0 = GF256.multiply(v.lane(column | i & 3, UInt8.self), m0)
-      let r1 = GF256.multiply(v.lane(column | (i &+ 1) & 3, UInt8.self), m1)
-      let r2 = GF256.multiply(v.lane(column | (i &+ 2) & 3, UInt8.self), m2)
-      let r3 = GF256.multiply(v.lane(column | (i &+ 3) & 3, UInt8.self), m3)
-      return r0 ^ r1 ^ r2 ^ r3
+  /// The four columns, by a table and by how far one column's bytes lie apart: 5 along ShiftRows, 13 along its inverse,
+  /// 1 within the column.
+  @inline(__always)
+  static func columns(_ v: V128, _ table: UnsafePointer<UInt32>, step: Int) -> V128 {
+    @inline(__always) func word(_ i: Int) -> UInt32 { table[Int(v.lane(i & 15, UInt8.self))] }
+    @inline(__always) func rotated(_ x: UInt32, _ n: UInt32) -> UInt32 { x &<< n | x &>> (32 &- n) }
+    @inline(__always) func column(_ i: Int) -> UInt64 {
+      let r = word(i) ^ rotated(word(i &+ step), 8) ^ rotated(word(i &+ 2 &* step), 16)
+      return UInt64(r ^ rotated(word(i &+ 3 &* step), 24))
     }
+    return V128(column(0) | column(4) &<< 32, column(8) | column(12) &<< 32)
   }
 }
 enum Aesenc: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    AES.mixed(AES.substituted(a), 2, 3, 1, 1) ^ b
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+    AES.columns(a, AESTables.shared.encryption, step: 5) ^ b
   }
 }
 enum Aesenclast: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { AES.substituted(a) ^ b }
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { AES.substituted(a) ^ b }
 }
 enum Aesdec: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    AES.mixed(AES.inverseSubstituted(a), 14, 11, 13, 9) ^ b
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+    AES.columns(a, AESTables.shared.decryption, step: 13) ^ b
   }
 }
 enum Aesdeclast: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     AES.inverseSubstituted(a) ^ b
   }
 }
 enum Aesimc: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { AES.mixed(b, 14, 11, 13, 9) }
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+    AES.columns(b, AESTables.shared.inverseMix, step: 1)
+  }
 }
 enum Aeskeygenassist: PackedOperation {
   @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
@@ -109,16 +139,29 @@ enum Aeskeygenassist: PackedOperation {
 // MARK: PCLMULQDQ
 
 enum Pclmulqdq: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    let x = UInt128(imm & 1 == 0 ? a[0] : a[1])
-    var y = imm & 0x10 == 0 ? b[0] : b[1]
-    var r: UInt128 = 0
-    while y != 0 {
-      r ^= x &<< UInt128(truncatingIfNeeded: y.trailingZeroBitCount)
-      y &= y &- 1
-    }
-    return V128(wide: r)
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+    carrylessProduct(imm & 1 == 0 ? a[0] : a[1], imm & 0x10 == 0 ? b[0] : b[1])
   }
+}
+/// Multiplication with holes: of every five bits of the factors one is kept, so that a column of an ordinary product sums
+/// at most 13 ones, which stay in the five bits until the next column; the lowest of the five is the carry-less sum.
+@inline(never)
+func carrylessProduct(_ x: UInt64, _ y: UInt64) -> V128 {
+  let every5th: UInt64 = 0x1084_2108_4210_8421
+  @inline(__always) func mask(_ k: UInt64) -> UInt64 { every5th &<< (k % 5) }
+  @inline(__always) func part(_ v: UInt64, _ k: UInt64) -> UInt64 { v & mask(k) }
+  @inline(__always) func column(_ k: UInt64) -> V128 {
+    var low: UInt64 = 0
+    var high: UInt64 = 0
+    for i: UInt64 in 0..<5 {
+      let p = part(x, i).multipliedFullWidth(by: part(y, (k &+ 5 &- i) % 5))
+      low ^= p.low
+      high ^= p.high
+    }
+    // Bit 64 is the fifth of its five.
+    return V128(low & mask(k), high & mask(k &+ 1))
+  }
+  return column(0) | column(1) | column(2) | column(3) | column(4)
 }
 
 // MARK: SHA. Doubleword 3 is the first of the four, as the SDM numbers them.
@@ -142,7 +185,7 @@ enum Sha1msg1: PackedOperation {
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { V128(b[1], a[0]) ^ a }
 }
 enum Sha1msg2: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let x = a.u32
     let y = b.u32
     let w16 = SHA.rotateLeft(x[3] ^ y[2], 1)
@@ -153,7 +196,7 @@ enum Sha1msg2: PackedOperation {
   }
 }
 enum Sha1rnds4: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let s = a.u32
     var (A, B, C, D, E): (UInt32, UInt32, UInt32, UInt32, UInt32) = (s[3], s[2], s[1], s[0], 0)
     let constants = SIMD4<UInt32>(0x5A82_7999, 0x6ED9_EBA1, 0x8F1B_BCDC, 0xCA62_C1D6)
@@ -172,7 +215,7 @@ enum Sha1rnds4: PackedOperation {
   }
 }
 enum Sha256rnds2: VectorOperation {
-  @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+  @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     let words = c.xmm(0).u32
     var (A, B, C, D) = (b.u32[3], b.u32[2], a.u32[3], a.u32[2])
     var (E, F, G, H) = (b.u32[1], b.u32[0], a.u32[1], a.u32[0])
@@ -189,7 +232,7 @@ enum Sha256rnds2: VectorOperation {
   }
 }
 enum Sha256msg1: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let w = a.u32
     return V128(
       SIMD4<UInt32>(
@@ -198,7 +241,7 @@ enum Sha256msg1: PackedOperation {
   }
 }
 enum Sha256msg2: PackedOperation {
-  @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let w16 = a.u32[0] &+ SHA.smallSigma1(b.u32[2])
     let w17 = a.u32[1] &+ SHA.smallSigma1(b.u32[3])
     let w18 = a.u32[2] &+ SHA.smallSigma1(w16)

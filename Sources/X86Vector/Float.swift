@@ -30,56 +30,76 @@ extension CPU {
 /// An operation on two numbers.
 protocol FloatOperation {
   static func apply<T: SSEScalar>(_ a: T, _ b: T, _ mxcsr: inout UInt32) -> T
+  /// Whether `plain` asks for a settled MXCSR (see `SSE.isSettled`).
+  static var mayRound: Bool { get }
+  /// What `apply` gives where no flag changes, else nil.
+  static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T?
+  static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>?
+}
+extension FloatOperation {
+  @inline(__always) static var mayRound: Bool { true }
+  @inline(__always) static func mayBePlain(_ c: CPU) -> Bool { !mayRound || SSE.isSettled(c.f.pointee.mxcsr) }
 }
 enum FloatAdd: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.add(a, b, &m)
-  }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.add(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainSum(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainSum(a, b) }
 }
 enum FloatSub: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.sub(a, b, &m)
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.sub(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainDifference(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? {
+    SSE.plainDifference(a, b)
   }
 }
 enum FloatMul: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.mul(a, b, &m)
-  }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.mul(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainProduct(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainProduct(a, b) }
 }
 enum FloatDiv: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.div(a, b, &m)
-  }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.div(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainQuotient(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainQuotient(a, b) }
 }
 enum FloatMin: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.min(a, b, &m)
-  }
+  @inline(__always) static var mayRound: Bool { false }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.min(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainMinimum(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainMinimum(a, b) }
 }
 enum FloatMax: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.max(a, b, &m)
-  }
+  @inline(__always) static var mayRound: Bool { false }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.max(a, b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainMaximum(a, b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainMaximum(a, b) }
 }
 enum FloatSqrt: FloatOperation {
-  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T {
-    SSE.sqrt(b, &m)
-  }
+  @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.sqrt(b, &m) }
+  @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainRoot(b) }
+  @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainRoot(b) }
 }
 
 /// ADDSS and its like: the other lanes stay.
 enum ScalarSingle<O: FloatOperation>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    c.withMXCSR { m in
-      let r = O.apply(Float(bits: a[0]), Float(bits: b[0]), &m)
-      return V128(a[0] & 0xFFFF_FFFF_0000_0000 | r.bits, a[1])
-    }
+    c.withMXCSR { m in a.with(low: O.apply(Float(bits: a[0]), Float(bits: b[0]), &m)) }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard O.mayBePlain(c), let r = O.plain(Float(bits: a[0]), Float(bits: b[0])) else { return nil }
+    return a.with(low: r)
   }
 }
 /// ADDSD and its like.
 enum ScalarDouble<O: FloatOperation>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(O.apply(Double(bits: a[0]), Double(bits: b[0]), &m).bits, a[1]) }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard O.mayBePlain(c), let r = O.plain(Double(bits: a[0]), Double(bits: b[0])) else { return nil }
+    return V128(r.bits, a[1])
   }
 }
 /// ADDPS and its like.
@@ -95,6 +115,11 @@ enum PackedSingle<O: FloatOperation>: VectorOperation {
       return V128(SIMD4<Float>(r0, r1, r2, r3))
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard O.mayBePlain(c), let r = O.plain(a.f32, b.f32) else { return nil }
+    return V128(r)
+  }
 }
 /// ADDPD and its like.
 enum PackedDouble<O: FloatOperation>: VectorOperation {
@@ -104,6 +129,13 @@ enum PackedDouble<O: FloatOperation>: VectorOperation {
       let r1 = O.apply(a.f64[1], b.f64[1], &m)
       return V128(SIMD2<Double>(r0, r1))
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard O.mayBePlain(c), let low = O.plain(a.f64[0], b.f64[0]), let high = O.plain(a.f64[1], b.f64[1]) else {
+      return nil
+    }
+    return V128(SIMD2<Double>(low, high))
   }
 }
 /// ADDSUBPS: differences in the even lanes.
@@ -134,10 +166,18 @@ enum HorizontalSingle<O: FloatOperation>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     PackedSingle<O>.apply(c, Shufps.apply(a, b, 0x88), Shufps.apply(a, b, 0xDD), 0)
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    PackedSingle<O>.plain(c, Shufps.apply(a, b, 0x88), Shufps.apply(a, b, 0xDD), 0)
+  }
 }
 enum HorizontalDouble<O: FloatOperation>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     PackedDouble<O>.apply(c, V128(a[0], b[0]), V128(a[1], b[1]), 0)
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    PackedDouble<O>.plain(c, V128(a[0], b[0]), V128(a[1], b[1]), 0)
   }
 }
 /// DPPS: one sum, stored where bits 3:0 of the immediate say.
@@ -167,12 +207,24 @@ enum Cmpss: VectorOperation {
       return V128(a[0] & 0xFFFF_FFFF_0000_0000 | (holds ? 0xFFFF_FFFF : 0), a[1])
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard let holds = SSE.plainComparison(Float(bits: a[0]), Float(bits: b[0]), predicate: imm & 7) else { return nil }
+    return V128(a[0] & 0xFFFF_FFFF_0000_0000 | (holds ? 0xFFFF_FFFF : 0), a[1])
+  }
 }
 enum Cmpsd: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       V128(SSE.compare(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 7, &m) ? .max : 0, a[1])
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard let holds = SSE.plainComparison(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 7) else {
+      return nil
+    }
+    return V128(holds ? .max : 0, a[1])
   }
 }
 enum Cmpps: VectorOperation {
@@ -183,6 +235,11 @@ enum Cmpps: VectorOperation {
       return V128(r)
     }
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard let r = SSE.plainComparison(a.f32, b.f32, predicate: imm & 7) else { return nil }
+    return V128(r)
+  }
 }
 enum Cmppd: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
@@ -191,6 +248,13 @@ enum Cmppd: VectorOperation {
       for i in 0..<2 where SSE.compare(a.f64[i], b.f64[i], predicate: imm & 7, &m) { r[i] = .max }
       return r
     }
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
+    guard let low = SSE.plainComparison(a.f64[0], b.f64[0], predicate: imm & 7),
+      let high = SSE.plainComparison(a.f64[1], b.f64[1], predicate: imm & 7)
+    else { return nil }
+    return V128(low ? .max : 0, high ? .max : 0)
   }
 }
 
@@ -211,6 +275,12 @@ enum Comiss<S: Signalling>: VectorReader {
     c.setStatusFlags(UInt64(flags))
     return true
   }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func consumePlain(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {
+    guard let flags = SSE.plainOrder(Float(bits: a[0]), Float(bits: b[0])) else { return false }
+    c.setStatusFlags(UInt64(flags))
+    return true
+  }
 }
 enum Comisd<S: Signalling>: VectorReader {
   @inline(__always) static func consume(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {
@@ -219,6 +289,12 @@ enum Comisd<S: Signalling>: VectorReader {
         SSE.compare(Double(bits: a[0]), Double(bits: b[0]), signalling: S.signals, &m)
       })
     else { return false }
+    c.setStatusFlags(UInt64(flags))
+    return true
+  }
+  @inline(__always) static var hasPlainCase: Bool { true }
+  @inline(__always) static func consumePlain(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {
+    guard let flags = SSE.plainOrder(Double(bits: a[0]), Double(bits: b[0])) else { return false }
     c.setStatusFlags(UInt64(flags))
     return true
   }

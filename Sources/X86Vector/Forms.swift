@@ -5,6 +5,14 @@ import X86Core
 /// xmm = xmm ∘ (xmm or memory), with an immediate byte. nil: a floating-point exception is recorded.
 protocol VectorOperation {
   static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128?
+  /// Whether `plain` is worth a try before `apply`, which then stays out of the handler.
+  static var hasPlainCase: Bool { get }
+  /// What `apply` gives where no exception flag can change; nil where that is not certain.
+  static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128?
+}
+extension VectorOperation {
+  @inline(__always) static var hasPlainCase: Bool { false }
+  @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? { nil }
 }
 
 /// A `VectorOperation` of integers or of moves alone: it cannot fault, and its MMX form has the same lanes.
@@ -21,6 +29,14 @@ extension PackedOperation {
 /// False: fault recorded.
 protocol VectorReader {
   static func consume(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool
+  /// As of `VectorOperation`.
+  static var hasPlainCase: Bool { get }
+  /// Does what `consume` does where no exception flag can change; false, and nothing done, where that is not certain.
+  static func consumePlain(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool
+}
+extension VectorReader {
+  @inline(__always) static var hasPlainCase: Bool { false }
+  @inline(__always) static func consumePlain(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool { false }
 }
 
 extension OpRef {
@@ -34,6 +50,21 @@ func vectorRegister<O: VectorOperation>(
   let c = CPU(cpu)
   let o = OpRef(op)
   if _slowPath(c.f.pointee.sseBlocked) { return raiseSSEBlocked(cpu, op, left) }
+  if O.hasPlainCase {
+    guard let r = O.plain(c, c.xmm(o.d), c.xmm(o.s), o.byte) else { return vectorRegisterExact(O.self, cpu, op, left) }
+    c.setXMM(o.d, r)
+  } else {
+    guard let r = O.apply(c, c.xmm(o.d), c.xmm(o.s), o.byte) else { return raise(cpu, op, left) }
+    c.setXMM(o.d, r)
+  }
+  next(cpu, op, left)
+}
+@inline(never)
+func vectorRegisterExact<O: VectorOperation>(
+  _: O.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
+) {
+  let c = CPU(cpu)
+  let o = OpRef(op)
   guard let r = O.apply(c, c.xmm(o.d), c.xmm(o.s), o.byte) else { return raise(cpu, op, left) }
   c.setXMM(o.d, r)
   next(cpu, op, left)
@@ -49,8 +80,15 @@ func vectorMemory<O: VectorOperation, M: MemorySource>(
   guard o.segment & Op.checked == 0, let host = c.fastRead(o, M.self, GeneralForm.self) else {
     return vectorMemorySlow(O.self, M.self, cpu, op, left)
   }
-  guard let r = O.apply(c, c.xmm(o.d), M.load(host), o.byte) else { return raise(cpu, op, left) }
-  c.setXMM(o.d, r)
+  if O.hasPlainCase {
+    guard let r = O.plain(c, c.xmm(o.d), M.load(host), o.byte) else {
+      return vectorMemorySlow(O.self, M.self, cpu, op, left)
+    }
+    c.setXMM(o.d, r)
+  } else {
+    guard let r = O.apply(c, c.xmm(o.d), M.load(host), o.byte) else { return raise(cpu, op, left) }
+    c.setXMM(o.d, r)
+  }
   next(cpu, op, left)
 }
 @inline(never)
@@ -71,6 +109,19 @@ func readerRegister<O: VectorReader>(
   let c = CPU(cpu)
   let o = OpRef(op)
   if _slowPath(c.f.pointee.sseBlocked) { return raiseSSEBlocked(cpu, op, left) }
+  if O.hasPlainCase {
+    guard O.consumePlain(c, o, c.xmm(o.d), c.xmm(o.s)) else { return readerRegisterExact(O.self, cpu, op, left) }
+  } else {
+    guard O.consume(c, o, c.xmm(o.d), c.xmm(o.s)) else { return raise(cpu, op, left) }
+  }
+  next(cpu, op, left)
+}
+@inline(never)
+func readerRegisterExact<O: VectorReader>(
+  _: O.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
+) {
+  let c = CPU(cpu)
+  let o = OpRef(op)
   guard O.consume(c, o, c.xmm(o.d), c.xmm(o.s)) else { return raise(cpu, op, left) }
   next(cpu, op, left)
 }
@@ -84,7 +135,13 @@ func readerMemory<O: VectorReader, M: MemorySource>(
   guard o.segment & Op.checked == 0, let host = c.fastRead(o, M.self, GeneralForm.self) else {
     return readerMemorySlow(O.self, M.self, cpu, op, left)
   }
-  guard O.consume(c, o, c.xmm(o.d), M.load(host)) else { return raise(cpu, op, left) }
+  if O.hasPlainCase {
+    guard O.consumePlain(c, o, c.xmm(o.d), M.load(host)) else {
+      return readerMemorySlow(O.self, M.self, cpu, op, left)
+    }
+  } else {
+    guard O.consume(c, o, c.xmm(o.d), M.load(host)) else { return raise(cpu, op, left) }
+  }
   next(cpu, op, left)
 }
 @inline(never)

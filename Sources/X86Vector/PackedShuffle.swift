@@ -17,19 +17,40 @@ enum UnpackHigh<E: FixedWidthInteger>: PackedOperation {
 
 /// PACKSSWB, PACKUSWB, PACKSSDW, PACKUSDW: signed lanes of `Wide`, held at the ends of `Narrow`.
 enum Pack<Wide: FixedWidthInteger & SignedInteger, Narrow: FixedWidthInteger>: PackedOperation {
-  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    let half = 64 / Narrow.bitWidth
-    return lanes(Narrow.self) { i in
-      let x = i < half ? a.lane(i, Wide.self) : b.lane(i &- half, Wide.self)
-      return saturated(Int32(truncatingIfNeeded: x), to: Narrow.self)
+  @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { V128(half(a), half(b)) }
+
+  /// Minimum and maximum by lanes first, which the host has for words; then the low halves of the lanes move together.
+  @inline(__always) private static func half(_ v: V128) -> UInt64 {
+    let held = lanewise(v, v) { (x: Wide, _: Wide) in
+      let low = Wide(truncatingIfNeeded: Narrow.min)
+      let high = Wide(truncatingIfNeeded: Narrow.max)
+      let y = x < low ? low : x
+      return y > high ? high : y
     }
+    return gathered(held[0]) | gathered(held[1]) &<< 32
+  }
+  /// The low halves of a quadword's lanes, in its low 32 bits.
+  @inline(__always) private static func gathered(_ q: UInt64) -> UInt64 {
+    if Wide.bitWidth == 32 { return q & 0xFFFF | (q &>> 16) & 0xFFFF_0000 }
+    let x = q & 0x00FF_00FF_00FF_00FF
+    let y = (x | x &>> 8) & 0x0000_FFFF_0000_FFFF
+    return (y | y &>> 16) & 0xFFFF_FFFF
   }
 }
 
 enum Pshufb: PackedOperation {
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    lanewise(b, b) { (k: UInt8, _: UInt8) in
-      k & 0x80 != 0 ? 0 : a.lane(Int(k & 15), UInt8.self)
+    withBytes(of: a) { bytes in
+      @inline(__always) func eight(_ k: UInt64) -> UInt64 {
+        var r: UInt64 = 0
+        for i: UInt64 in 0..<8 {
+          let index = Int(truncatingIfNeeded: (k &>> (8 &* i)) & 15)
+          r |= UInt64(bytes.load(fromByteOffset: index, as: UInt8.self)) &<< (8 &* i)
+        }
+        // Bytes whose index has bit 7 are zeros.
+        return r & ~((k &>> 7 & 0x0101_0101_0101_0101) &* 0xFF)
+      }
+      return V128(eight(b[0]), eight(b[1]))
     }
   }
 }
@@ -70,10 +91,19 @@ func selector(_ imm: UInt8, _ i: Int) -> Int { Int(imm &>> UInt8(truncatingIfNee
 
 enum Palignr: PackedOperation {
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    let n = UInt128(imm) &* 8
-    if n >= 256 { return V128(0, 0) }
-    if n >= 128 { return V128(wide: a.wide &>> (n &- 128)) }
-    return n == 0 ? b : V128(wide: b.wide &>> n | a.wide &<< (128 &- n))
+    // Quadwords first, then the bits within them.
+    let low: V128
+    let high: UInt64
+    switch imm &>> 3 {
+    case 0: (low, high) = (b, a[0])
+    case 1: (low, high) = (V128(b[1], a[0]), a[1])
+    case 2: (low, high) = (a, 0)
+    case 3: (low, high) = (V128(a[1], 0), 0)
+    default: return V128(0, 0)
+    }
+    let n = UInt64(imm & 7) &* 8
+    if n == 0 { return low }
+    return V128(low[0] &>> n | low[1] &<< (64 &- n), low[1] &>> n | high &<< (64 &- n))
   }
 }
 enum PalignrMMX: PackedOperation {
@@ -85,16 +115,15 @@ enum PalignrMMX: PackedOperation {
 /// PBLENDW, BLENDPS, BLENDPD: a bit of the immediate for each lane.
 enum Blend<E: FixedWidthInteger>: PackedOperation {
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
-    lanes(E.self) { i in
-      (imm &>> UInt8(truncatingIfNeeded: i) & 1 != 0 ? b : a).lane(i, E.self)
-    }
+    let mask = lanes(E.self) { i in 0 &- E(truncatingIfNeeded: imm &>> UInt8(truncatingIfNeeded: i) & 1) }
+    return a & ~mask | b & mask
   }
 }
 /// PBLENDVB, BLENDVPS, BLENDVPD: the sign of each lane of XMM0.
 enum BlendVariable<E: FixedWidthInteger & SignedInteger>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    let mask = c.xmm(0)
-    return lanes(E.self) { i in (mask.lane(i, E.self) < 0 ? b : a).lane(i, E.self) }
+    let mask = lanewise(c.xmm(0), a) { (m: E, _: E) in m &>> E(truncatingIfNeeded: E.bitWidth &- 1) }
+    return a & ~mask | b & mask
   }
 }
 

@@ -27,10 +27,12 @@ enum ImplicitLength: StringLength {
   }
   @inline(__always)
   private static func one(_ v: V128, _ wide: Bool) -> Int {
-    let count = wide ? 8 : 16
-    var n = 0
-    while n < count, wide ? v.lane(n, UInt16.self) != 0 : v.lane(n, UInt8.self) != 0 { n &+= 1 }
-    return n
+    if wide {
+      let zeros = StringComparison.placesOfZeros(words: v)
+      return zeros == 0 ? 8 : zeros.trailingZeroBitCount
+    }
+    let zeros = StringComparison.placesOfZeros(bytes: v)
+    return zeros == 0 ? 16 : zeros.trailingZeroBitCount
   }
 }
 
@@ -42,54 +44,85 @@ enum StringComparison {
     var flags: UInt64
   }
 
+  /// A bit for each byte that is zero.
+  @inline(__always)
+  static func placesOfZeros(bytes v: V128) -> UInt32 {
+    @inline(__always) func eight(_ q: UInt64) -> UInt32 {
+      // 80 in each byte that is zero: no carry leaves a byte.
+      let low7: UInt64 = 0x7F7F_7F7F_7F7F_7F7F
+      let zeros = ~((q & low7) &+ low7 | q | low7)
+      // The eight bits 8i + 7 move to the top byte.
+      return UInt32(truncatingIfNeeded: ((zeros &>> 7) &* 0x0102_0408_1020_4080) &>> 56)
+    }
+    return eight(v[0]) | eight(v[1]) &<< 8
+  }
+  /// A bit for each word that is zero.
+  @inline(__always)
+  static func placesOfZeros(words v: V128) -> UInt32 {
+    @inline(__always) func four(_ q: UInt64) -> UInt32 {
+      let low15: UInt64 = 0x7FFF_7FFF_7FFF_7FFF
+      let zeros = ~((q & low15) &+ low15 | q | low15)
+      return UInt32(truncatingIfNeeded: ((zeros &>> 15) &* 0x1000_2000_4000_8000) &>> 60)
+    }
+    return four(v[0]) | four(v[1]) &<< 4
+  }
+  @inline(__always)
+  private static func element(_ v: V128, _ wide: Bool, _ i: Int) -> UInt64 {
+    wide ? UInt64(v.lane(i & 7, UInt16.self)) : UInt64(v.lane(i & 15, UInt8.self))
+  }
+  @inline(__always)
+  private static func placesOf(_ v: V128, _ wide: Bool, equal x: UInt64) -> UInt32 {
+    wide
+      ? placesOfZeros(words: v ^ V128(repeating: x &* 0x0001_0001_0001_0001))
+      : placesOfZeros(bytes: v ^ V128(repeating: x &* 0x0101_0101_0101_0101))
+  }
+  @inline(__always)
+  private static func placesOf(_ v: V128, _ wide: Bool, from low: UInt64, through high: UInt64) -> UInt32 {
+    let outside: V128
+    if wide {
+      let (l, h) = (UInt16(truncatingIfNeeded: low), UInt16(truncatingIfNeeded: high))
+      outside = lanewise(v, v) { (x: UInt16, _: UInt16) in x < l || x > h ? .max : 0 }
+      return placesOfZeros(words: outside)
+    }
+    let (l, h) = (UInt8(truncatingIfNeeded: low), UInt8(truncatingIfNeeded: high))
+    outside = lanewise(v, v) { (x: UInt8, _: UInt8) in x < l || x > h ? .max : 0 }
+    return placesOfZeros(bytes: outside)
+  }
+
   @inline(never)
   static func compare(_ a: V128, _ b: V128, _ imm: UInt8, _ lengthA: Int, _ lengthB: Int) -> Result {
     let wide = imm & 1 != 0
-    let signed = imm & 2 != 0
     let count = wide ? 8 : 16
-    func element(_ v: V128, _ i: Int) -> Int32 {
-      switch (wide, signed) {
-      case (false, false): return Int32(v.lane(i, UInt8.self))
-      case (false, true): return Int32(v.lane(i, Int8.self))
-      case (true, false): return Int32(v.lane(i, UInt16.self))
-      case (true, true): return Int32(v.lane(i, Int16.self))
-      }
-    }
+    // Lanes of the flipped values compare as unsigned numbers, whichever the elements are.
+    let sign: UInt64 = imm & 2 == 0 ? 0 : wide ? 0x8000_8000_8000_8000 : 0x8080_8080_8080_8080
+    let x = a ^ V128(repeating: sign)
+    let y = b ^ V128(repeating: sign)
+    let validA: UInt32 = (1 &<< UInt32(lengthA)) &- 1
+    let validB: UInt32 = (1 &<< UInt32(lengthB)) &- 1
     var bits: UInt32 = 0
-    for j in 0..<count {
-      var holds: Bool
-      switch (imm >> 2) & 3 {
-      case 0:  // equal any: b[j] is one of a's
-        holds = false
-        if j < lengthB {
-          for i in 0..<lengthA where element(a, i) == element(b, j) { holds = true }
-        }
-      case 1:  // ranges: pairs of a
-        holds = false
-        if j < lengthB {
-          var i = 0
-          while i &+ 1 < lengthA {
-            let x = element(b, j)
-            if element(a, i) <= x && x <= element(a, i &+ 1) { holds = true }
-            i &+= 2
-          }
-        }
-      case 2:  // equal each: both ended counts as equal, one ended as different
-        if j < lengthA && j < lengthB {
-          holds = element(a, j) == element(b, j)
-        } else {
-          holds = j >= lengthA && j >= lengthB
-        }
-      default:  // equal ordered: a is found in b at j; what lies beyond the register is not compared
-        holds = true
-        var i = 0
-        while i < lengthA && i &+ j < count {
-          if i &+ j >= lengthB || element(a, i) != element(b, i &+ j) { holds = false }
-          i &+= 1
-        }
+    switch (imm >> 2) & 3 {
+    case 0:  // equal any: an element of b is one of a's
+      for i in 0..<lengthA { bits |= placesOf(y, wide, equal: element(x, wide, i)) }
+      bits &= validB
+    case 1:  // ranges: pairs of a
+      for i in 0..<(lengthA / 2) {
+        let low = element(x, wide, 2 &* i)
+        let high = element(x, wide, 2 &* i &+ 1)
+        bits |= placesOf(y, wide, from: low, through: high)
       }
-      if holds { bits |= 1 << UInt32(j) }
+      bits &= validB
+    case 2:  // equal each: both ended counts as equal, one ended as different
+      let equal = wide ? placesOfZeros(words: x ^ y) : placesOfZeros(bytes: x ^ y)
+      bits = equal & validA & validB | ~validA & ~validB
+    default:  // equal ordered: a is found in b at j; what lies beyond the register is not compared
+      bits = .max
+      for i in 0..<lengthA {
+        let equal = placesOf(y, wide, equal: element(x, wide, i)) & validB
+        let beyond = UInt32.max &<< UInt32(count &- i)
+        bits &= equal &>> UInt32(i) | beyond
+      }
     }
+    bits &= wide ? 0xFF : 0xFFFF
     let all: UInt32 = wide ? 0xFF : 0xFFFF
     switch (imm >> 4) & 3 {
     case 1: bits ^= all

@@ -44,6 +44,11 @@ extension SIMD2 where Scalar == UInt64 {
     return bits < 64 ? V128(self[0] & ~mask | inserted, self[1]) : V128(self[0], self[1] & ~mask | inserted)
   }
 
+  /// The value with a number in its lowest 32 bits.
+  @inline(__always) func with(low number: Float) -> V128 {
+    V128(self[0] & 0xFFFF_FFFF_0000_0000 | UInt64(number.bitPattern), self[1])
+  }
+
   /// As one number.
   @inline(__always) var wide: UInt128 { UInt128(self[1]) &<< 64 | UInt128(self[0]) }
   @inline(__always) init(wide: UInt128) {
@@ -68,6 +73,12 @@ func lanewise<E: FixedWidthInteger>(_ a: V128, _ b: V128, _ combine: (E, E) -> E
     }
   }
   return result
+}
+
+/// Gives a value's bytes an address, for lanes that are chosen by the guest.
+@inline(__always)
+func withBytes(of v: V128, _ body: (UnsafeRawPointer) -> V128) -> V128 {
+  _withUnprotectedUnsafePointer(to: v) { body(UnsafeRawPointer($0)) }
 }
 
 /// Makes a value of its lanes: `lane(0)` is the lowest.
