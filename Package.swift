@@ -69,10 +69,11 @@ let package = Package(
       name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(name: "Forensics", dependencies: ["CoreDump", "X86Core", "X86System"], swiftSettings: settings),
+    .target(name: "DiskImage", dependencies: ["CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "CZlib",
+        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "DiskImage", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),
@@ -87,6 +88,7 @@ let package = Package(
     .testTarget(
       name: "DebuggerTests", dependencies: ["Debugger", "Session", "X86Core", "X86System"], swiftSettings: settings),
     .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump"], swiftSettings: settings),
+    .testTarget(name: "DiskImageTests", dependencies: ["DiskImage"], swiftSettings: settings),
     .testTarget(name: "InquestTests", dependencies: ["InquestCLI"], swiftSettings: settings),
   ]
 )

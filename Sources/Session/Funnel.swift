@@ -18,6 +18,9 @@ final class Funnel: MachineWorld {
   /// Bytes that a serial port or debug console sent, in order, handed over at line ends and boundaries.
   var onOutput: ((_ port: Int, _ bytes: [UInt8]) -> Void)?
 
+  /// What is behind the drives: files in a live run, the trace in a replay.
+  var driveSource: DriveSource?
+
   private var inputCount: UInt64 = 0
   private var inputAdded: UInt64 = 0
   private var inputsHere: UInt32 = 0
@@ -114,6 +117,20 @@ final class Funnel: MachineWorld {
     guard sink != nil else { return }
     let instant = now
     log { try $0.interrupt(at: instant, vector: vector, kind: isNMI ? .nmi : .external) }
+  }
+
+  func readDrive(_ drive: Int, offset: UInt64, count: Int) -> [UInt8]? {
+    let bytes = driveSource?.read(drive: drive, offset: offset, count: count)
+    // An empty digest says that the host could not read.
+    input(
+      .blockData(
+        device: UInt32(truncatingIfNeeded: drive), request: offset,
+        digest: bytes.map { SHA256.hash($0) } ?? [], bytes: bytes ?? []))
+    return bytes
+  }
+
+  func writeDrive(_ drive: Int, offset: UInt64, bytes: [UInt8]) -> Bool {
+    driveSource?.write(drive: drive, offset: offset, bytes: bytes) ?? false
   }
 
   func didDelayInterrupt(nanoseconds: UInt64) {

@@ -15,7 +15,7 @@ public enum PanicPolicy: String, Sendable, CaseIterable {
 }
 
 /// How a recording deals with its surroundings. Nothing of it is seen by the guest but through inputs.
-public struct RecordingOptions: Sendable {
+public struct RecordingOptions: @unchecked Sendable {
   /// Whether somebody can send commands.
   public var hasMonitor = false
   /// Nil: wait where there is a monitor, else quit.
@@ -26,6 +26,8 @@ public struct RecordingOptions: Sendable {
   public var acceptsInput = false
   /// What ends the run from the host's side.
   public var stops: [LiveStop] = []
+  /// What lies behind the machine's drives; nil where there are none.
+  public var drives: (any DriveSource)?
   public init() {}
 }
 
@@ -101,6 +103,7 @@ public final class RecordingSession: Session {
     self.writer = writer
     super.init(setup: setup, machine: machine, funnel: funnel, path: trace)
     self.funnel.sink = writer
+    self.funnel.driveSource = options.drives
   }
 
   /// Goes live where a replay stands.
@@ -110,6 +113,7 @@ public final class RecordingSession: Session {
     isContinuation = true
     super.init(continuing: replay, path: writer.path)
     funnel.sink = writer
+    funnel.driveSource = options.drives
   }
 
   override var mode: MachinePosition.Mode { writer == nil ? .none : .record }

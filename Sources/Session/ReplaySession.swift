@@ -111,6 +111,8 @@ public final class ReplaySession: Session {
     let (machine, funnel) = try Self.build(setup, images)
     super.init(setup: setup, machine: machine, funnel: funnel, path: path)
     self.funnel.sink = matcher
+    // The machine fetches what its drives give by itself, when it comes to that.
+    self.funnel.driveSource = RecordedDrives(reader.events(inputsOnly: true))
   }
 
   override var mode: MachinePosition.Mode { .play }
@@ -310,7 +312,7 @@ public final class ReplaySession: Session {
 
   private func takeInput() {
     // Damage is reported when the comparison comes to it.
-    nextInput = (try? inputs.next()) ?? nil
+    repeat { nextInput = (try? inputs.next()) ?? nil } while nextInput?.kind == .blockData
   }
 
   private func apply(_ input: TraceEvent) {

@@ -71,6 +71,12 @@ struct BranchCommand: ParsableCommand {
     surroundings.holdsAtStart = startPaused
     options.recording = LiveRun.recordingOptions(
       surroundings, pacesIdleTime: nil, panicPolicy: nil, limit: nil)
+    // What the run has not read of its disks by then comes from their files, as far as they are still there.
+    if let drives = try RunSetup(of: reader).configuration.drives {
+      let files = DriveFiles(reopening: drives)
+      files.onError = { Terminal.note($0) }
+      options.recording.drives = files
+    }
     let branch: BranchSession
     do {
       TraceArguments.warn(reader)

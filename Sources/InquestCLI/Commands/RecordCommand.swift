@@ -123,6 +123,10 @@ struct LiveOptions: ParsableArguments {
       throw error
     }
     defer { pidfile?.remove() }
+    if !plan.driveFiles.isEmpty {
+      plan.driveFiles.onError = { Terminal.note($0) }
+      options.drives = plan.driveFiles
+    }
     let recording: RecordingSession
     do {
       recording = try RecordingSession(

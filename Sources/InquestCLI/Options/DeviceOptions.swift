@@ -3,6 +3,8 @@ import PC
 
 /// What `-device` and `-debugcon` ask for.
 struct DeviceOptions {
+  /// What `drive=` names.
+  let drives: DriveFiles
   private(set) var pvpanic: MachineConfiguration.PVPanicOptions?
   private(set) var pvpanicPCI: MachineConfiguration.PVPanicOptions?
   private(set) var vmcoreinfo = false
@@ -27,6 +29,7 @@ struct DeviceOptions {
     isa-serial,chardev=ID                      a further serial port
     pc-testdev                                 interrupt lines, ports and memory for kernel test suites
     pci-testdev[,addr=SLOT]                    counts writes to its memory and ports
+    ide-hd,drive=ID | ide-cd,drive=ID          an IDE disk or CD of a -drive with if=none
     VGA[,romfile=FILE][,addr=SLOT]             a display, see inquest screen (also -vga std)
     """
 
@@ -35,7 +38,8 @@ struct DeviceOptions {
   private let globals: [(driver: String, property: String, value: String)]
 
   /// - Parameter globals: arguments of `-global`: `DRIVER.PROPERTY=VALUE`, or with `driver=`, `property=`, `value=`.
-  init(globals texts: [String] = []) throws {
+  init(drives: DriveFiles, globals texts: [String] = []) throws {
+    self.drives = drives
     globals = try texts.map { text in
       let failure = CommandFailure.usage("-global \(text): write DRIVER.PROPERTY=VALUE")
       if let options = try? OptionText(text, headless: true), let driver = options["driver"],
@@ -98,6 +102,15 @@ struct DeviceOptions {
     case "pci-testdev":
       try options.allow(common + ["addr", "bus"])
       cards.append(.init(.testDevice, slot: try Self.slot(options)))
+    case "ide-hd", "ide-cd":
+      try options.allow(common + ["drive", "bus", "unit", "bootindex"])
+      var index: Int?
+      if let bus = options["bus"] {
+        guard bus == "ide.0" || bus == "ide.1" else { throw OptionText.Failure("bus=\(bus): ide.0 or ide.1") }
+        index = (bus == "ide.1" ? 2 : 0) + Int(clamping: try options.number("unit") ?? 0)
+      }
+      guard let drive = options["drive"] else { throw OptionText.Failure("drive=ID is missing") }
+      try drives.plugIDE(drive, isCDROM: driver == "ide-cd", index: index)
     case "VGA":
       try options.allow(common + ["addr", "bus", "romfile", "vgamem_mb"])
       try addVGA(romFile: options["romfile"], slot: try Self.slot(options))

@@ -13,6 +13,7 @@ struct MachineOptions: ParsableArguments {
   var kernel: String?
 
   @OptionGroup var firmware: FirmwareOptions
+  @OptionGroup var drives: DriveArguments
 
   @Option(
     name: .customLong("initrd", withSingleDash: true),
@@ -128,6 +129,8 @@ package struct MachinePlan {
   package var initrdPaths: [String]
   /// Where debug consoles write, in the order of the configuration: arguments as of `-serial`.
   package var debugConsoles: [String]
+  /// Files of the drives.
+  var driveFiles: DriveFiles
   /// Files of the firmware, its VGA BIOS and its kernel loader.
   var firmwareFiles = FirmwareFiles()
   /// `-device isa-serial,chardev=ID`: further serial ports.
@@ -165,12 +168,14 @@ package struct MachinePlan {
     configuration.seed = fixedSeed ?? UInt64.random(in: 0...UInt64(UInt32.max))
     configuration.startTime = try ClockOption.startTime(options.rtc, isSeeded: fixedSeed != nil)
 
-    var devices = try DeviceOptions(globals: options.globals)
+    driveFiles = try DriveFiles(options.drives)
+    var devices = try DeviceOptions(drives: driveFiles, globals: options.globals)
     for device in options.devices { try devices.add(device) }
     if let console = options.debugcon { try devices.addDebugConsole(port: 0xE9, backend: console) }
     try options.firmware.apply(to: &configuration, &devices)
     firmwareFiles = FirmwareFiles(options.firmware, vgaROM: devices.vgaROM, hasVGA: devices.hasVGA)
     devices.apply(to: &configuration)
+    if !driveFiles.isEmpty { configuration.drives = driveFiles.options }
     debugConsoles = devices.debugConsoles.map(\.backend)
     extraSerials = devices.serials
 

@@ -1,4 +1,5 @@
 import CoreDump
+import DiskImage
 import Foundation
 import Monitor
 import PC
@@ -38,6 +39,7 @@ package struct CommandFailure: Error, CustomStringConvertible {
     case let error as LoaderError: self.init(status: Self.status(error), message: error.description)
     case let error as MachineError: self.init(status: Self.status(error), message: error.description)
     case let error as BusOverlap: self = .usage("\(error); give one of the devices another port")
+    case let error as DiskImageError: self.init(status: Self.status(error), message: error.description)
     case let error as CoreDumpError: self.init(status: Self.status(error), message: error.description)
     case let error as ControlError: self = .usage(error.message)
     default:
@@ -50,6 +52,15 @@ package struct CommandFailure: Error, CustomStringConvertible {
   init(status: Int32, message: String) {
     self.status = status
     self.message = message
+  }
+
+  private static func status(_ error: DiskImageError) -> Int32 {
+    switch error {
+    case .cannotOpen, .notAFile: return ExitStatus.missingInput
+    case .empty, .malformed: return ExitStatus.badData
+    case .system: return ExitStatus.inputOutput
+    case .unsupported: return ExitStatus.usage
+    }
   }
 
   private static func status(_ error: TraceError) -> Int32 {

@@ -42,6 +42,9 @@ final class Board {
   let hasFirmware: Bool
   var pcTestDevice: PCTestDevice?
   var vga: VGA?
+  var ide: PIIX3IDE?
+  var drives: [Drive] = []
+  unowned let world: MachineWorld
   /// In the order of the configuration.
   var cards: [PCIFunction] = []
 
@@ -49,9 +52,10 @@ final class Board {
 
   /// - Throws: `BusOverlap` when two devices of the configuration want the same ports.
   init(
-    _ configuration: MachineConfiguration, images: MachineImages = MachineImages(), memory: GuestMemory,
-    timeSource: TimeSource
+    _ configuration: MachineConfiguration, images: MachineImages, memory: GuestMemory, timeSource: TimeSource,
+    world: MachineWorld
   ) throws {
+    self.world = world
     self.memory = memory
     memoryMap = MemoryMap(size: memory.size, lowLimit: memory.lowSize)
     timers.timeSource = timeSource

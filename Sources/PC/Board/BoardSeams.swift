@@ -19,7 +19,7 @@ final class BoardSeams: ProcessorSeams {
 
   override func readPort(_ port: UInt16, size: Int) -> UInt32 {
     let value = board.ports.read(port, size: size)
-    machine.world.didReadPort(port, size: size, value: value)
+    if !board.isDriveData(port) { machine.world.didReadPort(port, size: size, value: value) }
     machine.observer?.observePort(port, size: size, value: value, isWrite: false)
     return value
   }

@@ -29,4 +29,11 @@ extension Machine {
     board.apic.setInput(LocalAPIC.lint1, level: true)
     board.apic.setInput(LocalAPIC.lint1, level: false)
   }
+
+  /// Whether drives keep what is overwritten, so that an earlier snapshot can come back. To be set by who takes snapshots
+  /// to go back to, before the guest writes.
+  public var keepsDriveHistory: Bool {
+    get { board.drives.first?.keepsHistory ?? false }
+    set { for drive in board.drives { drive.keepsHistory = newValue } }
+  }
 }

@@ -70,7 +70,7 @@ public final class Machine: TimeSource {
     self.world = world
     self.memory = memory
     let clock = BoardClock()
-    board = try Board(configuration, images: images, memory: memory, timeSource: clock)
+    board = try Board(configuration, images: images, memory: memory, timeSource: clock, world: world)
     let seams = BoardSeams(board: board)
     processor = Processor(memory: memory, seams: seams)
     processor.cpu.f.pointee.timeShift = configuration.timeShift
@@ -271,6 +271,8 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
   case noKernelROM
   case unknownDevice(String)
   case noSlot(String)
+  case driveSize(String, UInt64)
+  case driveIndex(String, Int?)
   case slot(String, Int)
 
   public var description: String {
@@ -292,6 +294,11 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
         "firmware needs the option ROM linuxboot_dma.bin to start a kernel, which is not there; install QEMU's data "
         + "files, or leave -bios out"
     case .unknownDevice(let name): return "\(name): there is no such device"
+    case .driveSize(let id, let size):
+      return "drive \(id): \(size) bytes: a multiple of 512 up to 8 TiB is possible, as far as the host has address space"
+    case .driveIndex(let id, let index):
+      return "drive \(id): IDE has places 0 to 3, each for one drive"
+        + (index.map { "; place \($0) is not there or taken" } ?? "")
     case .noSlot(let name): return "\(name): the PCI bus is full"
     case .slot(let name, let slot): return "\(name): addr=0x\(String(slot, radix: 16)): slots are 0 to 0x1f"
     }
