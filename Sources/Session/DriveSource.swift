@@ -10,7 +10,8 @@ public protocol DriveSource: AnyObject {
 
 /// The drives of a replay: what was read then is read again, what was written through stays unwritten.
 final class RecordedDrives: DriveSource {
-  private var events: EventCursor
+  /// Where in the trace the next is looked for.
+  var events: EventCursor
 
   /// - Parameter events: a cursor over inputs, at the start.
   init(_ events: EventCursor) { self.events = events }

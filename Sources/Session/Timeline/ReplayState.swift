@@ -19,6 +19,8 @@ struct ReplayState {
   var matcher: WitnessMatcher
   var inputs: EventCursor
   var nextInput: TraceEvent?
+  /// What the drives give next.
+  var drives: EventCursor?
 
   /// Bytes of host memory, roughly.
   var byteCount: UInt64 {
@@ -29,11 +31,13 @@ struct ReplayState {
 extension ReplaySession {
   var state: ReplayState {
     get {
-      ReplayState(
+      // What is written to disks from here on can be taken back.
+      machine.keepsDriveHistory = true
+      return ReplayState(
         instant: instant, virtualTime: machine.virtualTime, machine: machine.snapshot(),
         translations: machine.processor.translationState, dirtyPages: machine.memory.dirtyPages, control: control,
         funnel: funnel.state, nextDigest: nextDigest, matcher: WitnessMatcher(copying: matcher), inputs: inputs,
-        nextInput: nextInput)
+        nextInput: nextInput, drives: (funnel.driveSource as? RecordedDrives)?.events)
     }
     /// RAM has been put back before, and what changed of code announced.
     set {
@@ -47,6 +51,7 @@ extension ReplaySession {
       funnel.sink = matcher
       inputs = newValue.inputs
       nextInput = newValue.nextInput
+      if let drives = newValue.drives { (funnel.driveSource as? RecordedDrives)?.events = drives }
       ended = nil
       missed = nil
       resetFailure = nil
