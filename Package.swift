@@ -49,13 +49,7 @@ let package = Package(
 
     .target(
       name: "PC", dependencies: ["X86", "X86Core", "CLZ4", "CLZMA", "CZlib", "CZstd"], swiftSettings: settings),
-    // One function for processors with SHA instructions; its callers ask first.
-    .target(
-      name: "SHAInstructions",
-      swiftSettings: settings + [
-        .unsafeFlags(["-Xcc", "-msha", "-Xcc", "-msse4.1"]), .unsafeFlags(["-O"], .when(configuration: .debug)),
-      ]),
-    .target(name: "Trace", dependencies: ["CLZ4", "SHAInstructions"], swiftSettings: settings),
+    .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
     .target(name: "Session", dependencies: ["PC", "Trace", "X86Core", "X86System"], swiftSettings: settings),
     .target(
       name: "Monitor",
@@ -69,11 +63,10 @@ let package = Package(
       name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(name: "Forensics", dependencies: ["CoreDump", "X86Core", "X86System"], swiftSettings: settings),
-    .target(name: "DiskImage", dependencies: ["CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "DiskImage", "CZlib",
+        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),
@@ -85,10 +78,7 @@ let package = Package(
     .testTarget(name: "TraceTests", dependencies: ["Trace"], swiftSettings: settings),
     .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
-    .testTarget(
-      name: "DebuggerTests", dependencies: ["Debugger", "Session", "X86Core", "X86System"], swiftSettings: settings),
     .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump"], swiftSettings: settings),
-    .testTarget(name: "DiskImageTests", dependencies: ["DiskImage"], swiftSettings: settings),
     .testTarget(name: "InquestTests", dependencies: ["InquestCLI"], swiftSettings: settings),
   ]
 )

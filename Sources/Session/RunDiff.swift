@@ -116,7 +116,7 @@ public struct RunDiff: Codable, Equatable, Sendable {
     return Side(event: event.map { "\($0.body)" }, instant: event.map { "\($0.instant)" }, rip: rip)
   }
 
-  private static func compareHeaders(_ a: TraceHeader, _ b: TraceHeader) -> [HeaderDifference] {
+  static func compareHeaders(_ a: TraceHeader, _ b: TraceHeader) -> [HeaderDifference] {
     var found: [HeaderDifference] = []
     func compare(_ what: String, _ first: String, _ second: String) {
       if first != second { found.append(HeaderDifference(what: what, first: first, second: second)) }

@@ -11,6 +11,7 @@ struct DiffCommand: ParsableCommand {
       EXAMPLES:
         inquest diff a.inq b.inq
         inquest diff --json a.inq b.inq | jq .parting
+        inquest diff --instructions a.inq b.inq
 
       EXIT STATUS: 0 the same run; 1 different; see inquest --help.
       """)
@@ -25,9 +26,18 @@ struct DiffCommand: ParsableCommand {
     name: .customLong("events-only"),
     help: "Do not replay the two to compare registers and memory at their ends.")
   var eventsOnly = false
+  @Flag(
+    name: .customLong("instructions"),
+    help: "Replay both to find the first instruction after which registers or memory differ.")
+  var instructions = false
+  @Option(
+    name: .customLong("context"),
+    help: ArgumentHelp("With --instructions: steps to show before and behind it.", valueName: "n"))
+  var context = 8
   @Flag(name: .customLong("json"), help: "As JSON.") var json = false
 
   func run() throws {
+    if instructions { return try compareInstructions() }
     let (a, b) = (try TraceReader(path: first), try TraceReader(path: second))
     var diff = try RunDiff(a, b)
     if !diff.isIdentical && !eventsOnly {
@@ -39,5 +49,22 @@ struct DiffCommand: ParsableCommand {
     }
     if json { Terminal.print(diff.json) } else { Terminal.write(diff.text, to: STDOUT_FILENO) }
     if !diff.isIdentical { throw ExitRequest(status: ExitStatus.no) }
+  }
+
+  private func compareInstructions() throws {
+    guard (0...100_000).contains(context) else { throw CommandFailure.usage("--context \(context): 0 to 100000") }
+    Terminal.progress("replaying both side by side")
+    let diff = try InstructionDiff(first, second, imagePaths: images, context: context) {
+      Terminal.progress("comparing at \(Figures.grouped($0.instructionCount)) instructions")
+    }
+    Terminal.clearProgress()
+    let printer = StepPrinter(names: nil)
+    let report = InstructionDiffReport(diff, printer)
+    if json {
+      Terminal.print(JSONOutput.text(report))
+    } else {
+      for line in report.lines(printer) { Terminal.print(line) }
+    }
+    if !report.identical { throw ExitRequest(status: ExitStatus.no) }
   }
 }

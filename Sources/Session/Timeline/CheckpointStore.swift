@@ -90,6 +90,14 @@ final class CheckpointStore {
     return includingNow && index == base && memory.journal?.hasWritten(pages) == true
   }
 
+  /// Pages written between a checkpoint and the next.
+  func writtenPages(since index: Int) -> [UInt32] {
+    index < intervals.count ? intervals[index].pages + intervals[index].equalPages : []
+  }
+
+  /// Pages written since `base`.
+  var journalPages: [UInt32] { memory.journal?.pages ?? [] }
+
   // MARK: Thinning
 
   /// Gives up checkpoints until the budget suffices: those that leave the smallest gap for their distance from here.

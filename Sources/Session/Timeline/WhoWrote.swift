@@ -14,6 +14,8 @@ public struct WriteRecord: Equatable, Sendable {
   public var rip: UInt64
   /// The first bytes at RIP, where they can be read: the instruction and more.
   public var code: [UInt8]
+  /// 16, 32 or 64: how it is decoded.
+  public var codeWidth: Int
   /// The access: where it was made. It may have been larger than the range asked for.
   public var access: MemoryAccess
   /// The range's content before and after.
@@ -75,7 +77,7 @@ extension Timeline {
     if case .hit(let hit) = stop, case .watchpoint(_, let access) = hit.cause {
       record = WriteRecord(
         agent: access.agent, before: hit.before, after: hit.before, virtualTime: virtualTime, rip: rip,
-        code: machine.codeBytes(), access: access, old: content(), new: [])
+        code: machine.codeBytes(), codeWidth: machine.codeWidth, access: access, old: content(), new: [])
       try step(1)
       record?.after = now
       record?.new = content()
