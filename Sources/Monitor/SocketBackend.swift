@@ -49,7 +49,8 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
     firstClient = loop.makePromise()
   }
 
-  deinit { firstClient.succeed(()) }
+  /// One that was closed has kept its promise, and its loop may be gone.
+  deinit { if !isClosed { firstClient.succeed(()) } }
 
   /// Listens on a socket in the file system. Errors are `OptionText.Failure`.
   public static func listen(
