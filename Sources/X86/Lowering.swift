@@ -41,8 +41,10 @@ func encode(_ i: Instruction, mode: UInt8) -> Op {
     if i.segment == .fs || i.segment == .gs { op.segmentSlot = Slot.segmentBase + i.segment.rawValue }
   } else {
     op.segmentSlot = Slot.segmentBase + i.segment.rawValue
-    // FS and GS are rarely flat, and their bases wrap around 4 GiB.
-    if mode & CodeMode.checked != 0 || i.segment == .fs || i.segment == .gs { op.segment |= Op.checked }
+    // FS and GS are rarely flat, and their bases wrap around 4 GiB; CS is never written to in protected mode.
+    if mode & CodeMode.checked != 0 || i.segment == .fs || i.segment == .gs || i.segment == .cs {
+      op.segment |= Op.checked
+    }
   }
   op.size = i.operandSize
   if i.rep { op.size |= Op.rep }

@@ -151,10 +151,12 @@ final class SystemGuestWorld: ProcessorSeams {
   /// Vectors requested and not yet taken.
   private var requested: [UInt8] = []
   private var priority: UInt8 = 0
+  private var isDivisorLatch = false
 
   private enum Port {
     static let debugExit: UInt16 = 0xF4
     static let serialData: UInt16 = 0x3F8
+    static let serialLineControl: UInt16 = 0x3FB
     static let serialStatus: UInt16 = 0x3FD
   }
   private enum APIC {
@@ -183,7 +185,8 @@ final class SystemGuestWorld: ProcessorSeams {
     case Port.debugExit:
       exitCode = value & 0xFF
       processor.requestAttention()
-    case Port.serialData where size == 1: console.append(UInt8(truncatingIfNeeded: value))
+    case Port.serialLineControl: isDivisorLatch = value & 0x80 != 0
+    case Port.serialData where size == 1 && !isDivisorLatch: console.append(UInt8(truncatingIfNeeded: value))
     default: break
     }
   }
