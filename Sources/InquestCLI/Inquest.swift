@@ -103,7 +103,7 @@ struct InquestCommand: ParsableCommand {
         subcommands: [
           InfoCommand.self, EventsCommand.self, ReplayCommand.self, DumpCommand.self, ScreenCommand.self,
           BranchCommand.self,
-          DiffCommand.self, DebugCommand.self,
+          DiffCommand.self, DebugCommand.self, WhoWroteCommand.self, TraceCommand.self,
         ]),
       CommandGroup(
         name: "The guest at an instant",

@@ -30,7 +30,7 @@ package enum OptionTable {
   }
 
   private static let qemuValues: Set<String> = [
-    "kernel", "initrd", "append", "m", "smp", "device", "serial", "qmp", "monitor", "chardev", "mon", "name",
+    "kernel", "initrd", "append", "m", "smp", "cpu", "device", "serial", "qmp", "monitor", "chardev", "mon", "name",
     "rtc", "gdb",
     "icount", "action", "debugcon", "uuid", "machine", "M", "accel",
     "watchdog-action", "global", "pidfile",
@@ -44,10 +44,12 @@ package enum OptionTable {
     "jobs", "match", "level", "image", "dump-dir", "dump-format", "exec", "pid", "format", "pages", "journal", "wait",
     "from-qemu",
     "symbols", "address", "length", "port",
+    "count", "last", "next", "context", "checkpoint-memory", "every", "checkpoint",
   ]
   private static let flags: Set<String> = [
     "json", "no-embed", "chaos", "paging", "events-only", "x", "decode", "h", "help", "help-hidden", "version",
     "stay", "set-pause", "start-gdb", "all", "physical", "raw",
+    "reads", "att", "instructions", "panics", "remove",
   ]
   /// For the search of near misses.
   static var known: [String] {
@@ -84,7 +86,7 @@ package enum OptionTable {
     "no-user-config": .ignoredFlag, "nodefconfig": .ignoredFlag, "no-fd-bootchk": .ignoredFlag,
     "no-kvm": .ignoredFlag, "snapshot": .ignoredFlag, "only-migratable": .ignoredFlag, "mem-prealloc": .ignoredFlag,
     "singlestep": .ignoredFlag, "perfmap": .ignoredFlag, "jitdump": .ignoredFlag,
-    "cpu": .ignoredValue, "vga": .ignoredValue, "boot": .ignoredValue, "overcommit": .ignoredValue,
+    "vga": .ignoredValue, "boot": .ignoredValue, "overcommit": .ignoredValue,
     "msg": .ignoredValue, "tb-size": .ignoredValue, "L": .ignoredValue, "k": .ignoredValue,
     "mem-path": .ignoredValue, "g": .ignoredValue,
     "display": .checked(accepts: none, advice: noDisplay),
