@@ -29,6 +29,7 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+    .systemLibrary(name: "CCapstone", pkgConfig: "capstone", providers: [.apt(["libcapstone-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CLZMA", pkgConfig: "liblzma", providers: [.apt(["liblzma-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -49,7 +50,13 @@ let package = Package(
 
     .target(
       name: "PC", dependencies: ["X86", "X86Core", "CLZ4", "CLZMA", "CZlib", "CZstd"], swiftSettings: settings),
-    .target(name: "Trace", dependencies: ["CLZ4"], swiftSettings: settings),
+    // One function for processors with SHA instructions; its callers ask first.
+    .target(
+      name: "SHAInstructions",
+      swiftSettings: settings + [
+        .unsafeFlags(["-Xcc", "-msha", "-Xcc", "-msse4.1"]), .unsafeFlags(["-O"], .when(configuration: .debug)),
+      ]),
+    .target(name: "Trace", dependencies: ["CLZ4", "SHAInstructions"], swiftSettings: settings),
     .target(name: "Session", dependencies: ["PC", "Trace", "X86Core", "X86System"], swiftSettings: settings),
     .target(
       name: "Monitor",
@@ -62,11 +69,14 @@ let package = Package(
     .target(
       name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
+    .target(name: "Disassembly", dependencies: ["CCapstone"], swiftSettings: settings),
     .target(name: "Forensics", dependencies: ["CoreDump", "X86Core", "X86System"], swiftSettings: settings),
+    .target(name: "DiskImage", dependencies: ["CZlib"], swiftSettings: settings),
     .target(
       name: "InquestCLI",
       dependencies: [
-        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Trace", "PC", "CZlib",
+        "Session", "Monitor", "Debugger", "Manage", "CoreDump", "Forensics", "Disassembly", "Trace", "PC", "DiskImage",
+        "CZlib",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: settings),
     .executableTarget(name: "inquest", dependencies: ["InquestCLI"], swiftSettings: settings),
@@ -78,7 +88,10 @@ let package = Package(
     .testTarget(name: "TraceTests", dependencies: ["Trace"], swiftSettings: settings),
     .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
+    .testTarget(
+      name: "DebuggerTests", dependencies: ["Debugger", "Session", "X86Core", "X86System"], swiftSettings: settings),
     .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump"], swiftSettings: settings),
+    .testTarget(name: "DiskImageTests", dependencies: ["DiskImage"], swiftSettings: settings),
     .testTarget(name: "InquestTests", dependencies: ["InquestCLI"], swiftSettings: settings),
   ]
 )
