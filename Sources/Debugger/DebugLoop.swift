@@ -25,10 +25,20 @@ public final class DebugLoop: @unchecked Sendable {
   }
 
   /// Carries out what comes, on the calling thread.
-  public func run() {
+  /// - Parameter idle: called when there is nothing; whether to wait a little (50 ms) before it is called again.
+  public func run(idle: (() -> Bool)? = nil) {
     while true {
       condition.lock()
-      while queue.isEmpty && !isStopped { condition.wait() }
+      if let idle {
+        if queue.isEmpty && !isStopped {
+          condition.unlock()
+          let waits = idle()
+          condition.lock()
+          if waits && queue.isEmpty && !isStopped { _ = condition.wait(until: Date(timeIntervalSinceNow: 0.05)) }
+        }
+      } else {
+        while queue.isEmpty && !isStopped { condition.wait() }
+      }
       let work = queue
       queue = []
       let isStopped = isStopped

@@ -135,6 +135,29 @@ check 'what a debugger wrote is there in a replay' grep -q '^\$1 = 7' changed-ba
 check 'and is not there before' test "$(sed -n 's/^\$4 = //p' changed-back.out)" = 1000
 kill "$server"
 
+# --- A branch, and a replay that gdb comes to.
+start() { # start NAME COMMAND…: in the background; sets `port`.
+  local name=$1
+  shift
+  timeout 100 "$@" >"$name.log" 2>&1 &
+  recorder=$!
+  started+=("$recorder")
+  for _ in {1..200}; do grep -q 'waiting for gdb' "$name.log" 2>/dev/null || sleep 0.05; done
+  port=$(sed -n 's/.*localhost:\([0-9]*\).*/\1/p' "$name.log")
+}
+start branch "$INQUEST" branch panic.inq --at panic-2000 -gdb tcp:127.0.0.1:0 -S -serial file:branch.console -o branch.inq
+with_gdb branch.out "set *(int*)$culprit = 99" 'continue' "print *(int*)$culprit" 'kill'
+wait "$recorder"
+check 'a branch that gdb changes, through its panic' grep -q '^\$1 = 99' branch.out
+check 'it replays' timeout 60 "$INQUEST" replay branch.inq -serial null
+
+start replayed "$INQUEST" replay panic.inq -gdb tcp:127.0.0.1:0 -S -serial file:replayed.console
+with_gdb replayed.out "hbreak *$(symbol transfer)" 'continue' 'delete' 'continue' 'reverse-stepi' 'x/i $rip' 'kill'
+wait "$recorder"
+check 'replay -gdb -S' grep -qE '^=> .*out +%al,\(%dx\)' replayed.out
+check 'shows the console once' same replayed.console panic.console
+check 'replay -gdb without gdb runs to the end' timeout 60 "$INQUEST" replay panic.inq -gdb tcp:127.0.0.1:0 -serial null
+
 # --- Without gdb.
 "$INQUEST" registers panic.inq >registers.out 2>&1
 check 'inquest registers' grep -q "^RIP=0*$(printf %x "$(symbol after_pvpanic)") " registers.out

@@ -67,6 +67,8 @@ struct BranchCommand: ParsableCommand {
     if startPaused && device == nil {
       throw CommandFailure.usage("-S: there is no gdb to let the machine go; give it a place with -gdb")
     }
+    // With gdb it is gdb's business when it ends.
+    if device != nil && until == nil { options.until = .end }
     let surroundings = try Surroundings(consoles, gdb: device, showsConsole: !json)
     surroundings.holdsAtStart = startPaused
     options.recording = LiveRun.recordingOptions(

@@ -29,8 +29,13 @@ struct ReplayCommand: ParsableCommand {
     name: .customLong("json"), help: "Say on stdout as JSON what came of it; the console is not shown there.")
   var json = false
   @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
+  @OptionGroup(title: "Debugging") var debug: DebugOptions
+  @Flag(name: .customShort("S"), help: "With -gdb: stand at the start until gdb says 'continue'.")
+  var startPaused = false
 
   func run() throws {
+    if let device = try debug.device() { return try runForDebugger(device) }
+    if startPaused { throw CommandFailure.usage("-S: there is no gdb to let the replay go; give it a place with -gdb") }
     let spec = try until.map { try InstantSpec($0) } ?? .end
     let reader = try TraceReader(path: trace.path)
     let target = try spec.target(in: reader)
@@ -47,6 +52,17 @@ struct ReplayCommand: ParsableCommand {
     if json { Terminal.print(JSONOutput.text(ReplayReport(result, session))) }
     try Self.report(result, session, isQuiet: json)
     if let number = signals.received { throw ExitRequest(status: 128 + number) }
+  }
+
+  /// The run goes on until gdb comes, as in QEMU; then gdb says where it goes.
+  private func runForDebugger(_ device: String) throws {
+    if let until { throw CommandFailure.usage("--until \(until): with -gdb use inquest debug --at \(until)") }
+    let surroundings = try Surroundings(consoles, gdb: device, showsConsole: !json)
+    defer { surroundings.close() }
+    let timeline = try Timeline(path: trace.path, imagePaths: trace.images)
+    TraceArguments.warn(timeline.reader)
+    let status = surroundings.debug(timeline, startPaused: startPaused)
+    if status != 0 { throw ExitRequest(status: status) }
   }
 
   /// The one line at the end, or the error.

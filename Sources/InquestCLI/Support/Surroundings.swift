@@ -101,6 +101,23 @@ final class Surroundings: @unchecked Sendable {
     host.start(mailbox: replay.mailbox)
   }
 
+  /// Connects a recorded run with its monitors and lets gdb go through it. What was shown is not shown again.
+  /// - Returns: the status that the process ends with.
+  func debug(_ timeline: Timeline, startPaused: Bool) -> Int32 {
+    guard let gdb else { return ExitStatus.usage }
+    connect(timeline.session)
+    let show = timeline.session.onOutput
+    var furthest = timeline.now
+    timeline.session.onOutput = { [unowned timeline] port, bytes in
+      guard timeline.now > furthest else { return }
+      furthest = timeline.now
+      show?(port, bytes)
+    }
+    let debugging = ReplayDebugging(timeline, gdb)
+    if let command = GDBCommandLine(gdb) { Terminal.note("waiting for gdb: \(command.text)") }
+    return debugging.serve(runs: !startPaused)
+  }
+
   private func connectOutput(_ session: Session) {
     let (serials, debugConsoles) = (serials, debugConsoles)
     session.onOutput = { port, bytes in
