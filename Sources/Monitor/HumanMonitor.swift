@@ -59,21 +59,26 @@ struct HumanMonitor {
         ?? "Unmapped\r\n"
     },
     Command(
-      names: ["gpa2hva"], usage: "addr", help: "say whether 'addr' is RAM (host addresses are not shown)"
+      names: ["gpa2hva"], usage: "addr",
+      help: "print the host virtual address corresponding to a guest physical address"
     ) {
       let address = try $0.address($1)
       let hex = String(address, radix: 16)
-      if $0.machine.readPhysical(address, count: 1) == nil {
+      guard let host = $0.machine.hostAddress(ofPhysical: address) else {
         return "No memory is mapped at address 0x\(hex)\r\n"
       }
-      return "Memory at address 0x\(hex) is RAM; its host address means nothing here, read it with xp\r\n"
+      return "Host virtual address for 0x\(hex) (pc.ram) is 0x\(String(host, radix: 16))\r\n"
     },
   ]
 
   private static let infoHelp: [(String, String)] = [
-    ("cpus", "show infos for each CPU"), ("name", "show the current VM name"),
-    ("registers", "show the cpu registers"), ("replay", "show record/replay information"),
-    ("status", "show the current VM status (running|paused)"), ("uuid", "show the current VM UUID"),
+    ("chardev", "show the character devices"), ("cpus", "show infos for each CPU"),
+    ("dump", "Display the latest dump status"), ("kvm", "show KVM information"),
+    ("mem", "show the active virtual memory mappings"), ("mtree", "show memory tree (-f: dump flat view)"),
+    ("name", "show the current VM name"), ("pic", "show PIC state"), ("qtree", "show device tree"),
+    ("registers", "show the cpu registers (-a: of all cpus)"), ("replay", "show record/replay information"),
+    ("status", "show the current VM status (running|paused)"), ("tlb", "show virtual to physical memory mappings"),
+    ("uuid", "show the current VM UUID"),
     ("version", "show the version of QEMU"),
   ]
 
@@ -143,6 +148,17 @@ struct HumanMonitor {
       return (0..<machine.cpuCount).map {
         "\($0 == cpu ? "*" : " ") CPU #\($0): thread_id=\(HumanMonitor.threadID)\r\n"
       }.joined()
+    case "pic": return board(.interruptControllers)
+    case "mtree": return board(.memoryTree)
+    case "qtree": return board(.deviceTree)
+    case "mem": return try paging().mem()
+    case "tlb": return try paging().tlb()
+    case "kvm": return "kvm support: not compiled\r\n"
+    case "chardev": return context.characterDevices.map { "\($0.label): filename=\($0.filename)\r\n" }.joined()
+    case "dump":
+      let dump = context.dump
+      let percent = dump.total > 0 ? dump.completed * 100 / dump.total : 0
+      return "Status: \(dump.status.rawValue)\r\n" + (dump.status == .active ? "Finished: \(percent) %\r\n" : "")
     case "registers":
       let selected = words.contains("-a") ? Array(0..<machine.cpuCount) : [cpu]
       return selected.map { "\r\nCPU#\($0)\r\n" + HumanMonitor.crlf(machine.registersText(cpu: $0)) }.joined()
@@ -157,6 +173,24 @@ struct HumanMonitor {
       }
     default: return "unknown command: 'info \(topic)'\r\n"
     }
+  }
+
+  private func board(_ topic: BoardTopic) -> String {
+    guard let text = machine.boardText(topic) else { return "" }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().map { $0 + "\r\n" }.joined()
+  }
+
+  private func paging() throws -> PagingText {
+    func value(_ name: String) throws -> UInt64 {
+      guard let value = register(name) else { throw ControlError("\(name) is not known") }
+      return value
+    }
+    let machine = machine
+    return PagingText(
+      cr0: try value("CR0"), cr3: try value("CR3"), cr4: try value("CR4"), efer: try value("EFER"),
+      read: { address in
+        machine.readPhysical(address, count: 8)?.reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      })
   }
 
   /// `text` with each line ended by CRLF, without a heading of its own.

@@ -58,6 +58,13 @@ final class MonitorContext: Sendable {
     }
   }
 
+  func dumpProgress(completed: UInt64, total: UInt64) {
+    state.withLock {
+      $0.dump.completed = completed
+      $0.dump.total = total
+    }
+  }
+
   /// After the dump: what the machine's event said stays; without an event nothing was dumped.
   func dumpEnds(before: Dump) {
     state.withLock { if $0.dump.status == .active { $0.dump = before } }

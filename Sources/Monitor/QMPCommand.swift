@@ -13,6 +13,7 @@ struct QMPInvocation {
   let machine: any ControlledMachine
   let arguments: QMPArguments
   let context: MonitorContext
+  let descriptors: DescriptorStore
   /// Answers at once, before the command has ended; what it returns later is then ignored.
   let answerNow: (JSONValue) -> Void
 }
@@ -24,6 +25,8 @@ public struct QMPCommand: Sendable {
     case local(@Sendable (MonitorContext, QMPArguments) throws -> JSONValue)
     /// Posted to the machine's thread.
     case machine(@Sendable (QMPInvocation) throws -> JSONValue)
+    /// Works with the descriptors of a client: `getfd`, which comes with one, and `closefd`.
+    case descriptor(@Sendable (DescriptorStore, QMPArguments, ReceivedDescriptor?) throws -> JSONValue)
     /// `qmp_capabilities`: the session's own.
     case negotiation
   }
@@ -72,7 +75,7 @@ public struct QMPCommand: Sendable {
         arguments: [QMPMember("enable", .array(QMPCommandTypes.capability), optional: true)],
         returns: nothing,
         body: .negotiation)
-    ] + introspection + status + control + memory + replay + objects + inquest
+    ] + introspection + status + control + memory + descriptors + replay + objects + devices + inquest
 
   private static let byName: [String: QMPCommand] = Dictionary(
     all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

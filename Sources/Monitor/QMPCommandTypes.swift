@@ -100,6 +100,20 @@ enum QMPCommandTypes {
     ])
   static let dumpCapability = QMPType.object(
     name: "DumpGuestMemoryCapability", members: [QMPMember("formats", .array(dumpFormat))])
+  static let hotpluggableCPU = QMPType.object(
+    name: "HotpluggableCPU",
+    members: [
+      QMPMember("type", .string), QMPMember("vcpus-count", .integer),
+      QMPMember(
+        "props",
+        .object(
+          name: "CpuInstanceProperties",
+          members: [
+            QMPMember("socket-id", .integer, optional: true), QMPMember("core-id", .integer, optional: true),
+            QMPMember("thread-id", .integer, optional: true),
+          ])),
+      QMPMember("qom-path", .string, optional: true),
+    ])
   static let objectProperty = QMPType.object(
     name: "ObjectPropertyInfo",
     members: [

@@ -75,10 +75,21 @@ extension QMPCommand {
     if !call.context.identity.dumpFormats.contains(format) {
       throw ControlError("\(format) is not available now")
     }
-    if target.hasPrefix("fd:") {
-      throw ControlError("File descriptor named '\(target.dropFirst(3))' has not been found")
+    let place: DumpTarget
+    var descriptor: ReceivedDescriptor?
+    if target.hasPrefix("file:") {
+      place = .file(path: String(target.dropFirst(5)))
+    } else if target.hasPrefix("fd:") {
+      let name = String(target.dropFirst(3))
+      guard let found = call.descriptors.take(name) else {
+        throw ControlError("File descriptor named '\(name)' has not been found")
+      }
+      descriptor = found
+      place = .descriptor(found.number)
+    } else {
+      throw ControlError("Invalid parameter 'protocol'")
     }
-    guard target.hasPrefix("file:") else { throw ControlError("Invalid parameter 'protocol'") }
+    defer { withExtendedLifetime(descriptor) {} }
     var range: Range<UInt64>?
     if let begin, let length {
       let start = UInt64(bitPattern: begin)
@@ -88,8 +99,12 @@ extension QMPCommand {
     }
     let before = call.context.dumpBegins(runState: call.machine.runState)
     defer { call.context.dumpEnds(before: before) }
-    if arguments.bool("detach") ?? false { call.answerNow([:]) }
-    try call.machine.dump(to: String(target.dropFirst(5)), format: format, paging: paging, range: range)
+    let isDetached = arguments.bool("detach") ?? false
+    if isDetached { call.answerNow([:]) }
+    let context = call.context
+    try call.machine.dump(
+      to: place, format: format, paging: paging, range: range, isDetached: isDetached,
+      progress: { context.dumpProgress(completed: $0, total: $1) })
     return [:]
   }
 

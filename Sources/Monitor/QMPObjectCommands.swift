@@ -25,6 +25,47 @@ extension QMPCommand {
     },
   ]
 
+  /// Properties of the devices that `-device` takes, by driver.
+  private static let deviceProperties:
+    [(driver: String, properties: [(name: String, type: String, value: JSONValue?)])] =
+      [
+        ("pvpanic", [("ioport", "uint16", 0x505), ("events", "uint8", 7)]),
+        ("pvpanic-pci", [("events", "uint8", 7), ("addr", "int32", nil)]),
+        ("vmcoreinfo", []),
+        ("isa-debug-exit", [("iobase", "uint32", 0x501), ("iosize", "uint32", 2)]),
+        ("isa-debugcon", [("iobase", "uint32", 0xE9), ("chardev", "str", nil)]),
+        ("isa-serial", [("chardev", "str", nil)]),
+        ("qemu64-x86_64-cpu", [("core-id", "int32", nil), ("thread-id", "int32", nil), ("socket-id", "int32", nil)]),
+      ]
+
+  static let devices: [QMPCommand] = [
+    local(
+      "device-list-properties", [QMPMember("typename", .string)], returns: .array(QMPCommandTypes.objectProperty)
+    ) { _, arguments in
+      let driver = arguments.string("typename") ?? ""
+      guard let device = deviceProperties.first(where: { $0.driver == driver }) else {
+        throw ControlError("Device '\(driver)' not found", errorClass: "DeviceNotFound")
+      }
+      return .array(
+        device.properties.map { property in
+          var entry = JSONObject()
+          if let value = property.value { entry["default-value"] = value }
+          entry["name"] = .string(property.name)
+          entry["type"] = .string(property.type)
+          return .object(entry)
+        })
+    },
+    machine("query-hotpluggable-cpus", returns: .array(QMPCommandTypes.hotpluggableCPU)) { call in
+      .array(
+        (0..<call.machine.cpuCount).map { cpu in
+          [
+            "props": ["core-id": .integer(Int64(cpu)), "thread-id": 0, "socket-id": 0], "vcpus-count": 1,
+            "qom-path": .string("/machine/unattached/device[\(cpu)]"), "type": "qemu64-x86_64-cpu",
+          ]
+        })
+    },
+  ]
+
   private typealias Property = (name: String, type: String, value: JSONValue)
 
   /// The properties of an object, nil where there is none.
@@ -39,6 +80,7 @@ extension QMPCommand {
     case "/":
       return [
         type("container"), child("machine", "\(call.context.identity.machineType)-machine", "/machine"),
+        child("chardevs", "container", "/chardevs"), child("objects", "container", "/objects"),
       ]
     case "/machine":
       return [
@@ -47,7 +89,10 @@ extension QMPCommand {
         child("peripheral", "container", "/machine/peripheral"),
         child("peripheral-anon", "container", "/machine/peripheral-anon"),
       ]
-    case "/machine/peripheral", "/machine/peripheral-anon": return [type("container")]
+    case "/machine/peripheral", "/machine/peripheral-anon", "/objects": return [type("container")]
+    case "/chardevs":
+      return [type("container")]
+        + call.context.characterDevices.map { child($0.label, "chardev", "/chardevs/\($0.label)") }
     case "/machine/unattached":
       return [type("container")]
         + (0..<call.machine.cpuCount).map {

@@ -12,10 +12,14 @@ final class QMPSession: @unchecked Sendable {
   private let loop: any EventLoop
 
   private enum Request {
-    case command(JSONObject)
+    /// `getfd` brings its descriptor.
+    case command(JSONObject, ReceivedDescriptor?)
     case refused(ControlError, id: JSONValue?)
   }
   private var parser = JSONParser()
+  /// What came with the bytes before the next `getfd` was complete.
+  private var receivedDescriptors: [ReceivedDescriptor] = []
+  private let descriptors = DescriptorStore()
   private var queue: [Request] = []
   private var isBusy = false
   private var isConnected = false
@@ -42,6 +46,8 @@ final class QMPSession: @unchecked Sendable {
   /// Greets the client that is there, or the next one. On the loop.
   func start() {
     (backend as? SocketBackend)?.onHalfClose { self.inputEnded() }
+    // As in QEMU, later ones replace those that no command has asked for.
+    (backend as? SocketBackend)?.onDescriptors { self.receivedDescriptors = $0 }
     backend.attach(
       CharacterHandlers(
         opened: { self.opened() }, input: { self.received($0) }, closed: { self.closed() }))
@@ -73,6 +79,8 @@ final class QMPSession: @unchecked Sendable {
   private func reset() {
     generation &+= 1
     parser = JSONParser()
+    receivedDescriptors = []
+    descriptors.removeAll()
     queue = []
     isBusy = false
     isStalled = false
@@ -90,7 +98,13 @@ final class QMPSession: @unchecked Sendable {
     for result in parser.feed(bytes) {
       switch result {
       case .failure(let error): queue.append(.refused(ControlError(error.message), id: nil))
-      case .success(.object(let object)): queue.append(.command(object))
+      case .success(.object(let object)):
+        var descriptor: ReceivedDescriptor?
+        if object["execute"] == "getfd" {
+          descriptor = receivedDescriptors.first
+          receivedDescriptors = []
+        }
+        queue.append(.command(object, descriptor))
       case .success: queue.append(.refused(ControlError("QMP input must be a JSON object"), id: nil))
       }
     }
@@ -111,7 +125,7 @@ final class QMPSession: @unchecked Sendable {
       if wasFull && queue.count < QMPSession.queueLimit { backend.pauseInput(false) }
       switch request {
       case .refused(let error, let id): answer(.failure(error), id: id)
-      case .command(let object): dispatch(object)
+      case .command(let object, let descriptor): dispatch(object, descriptor)
       }
     }
     if inputHasEnded && !isBusy && queue.isEmpty { backend.disconnect() }
@@ -150,12 +164,12 @@ final class QMPSession: @unchecked Sendable {
     send(.object(message))
   }
 
-  private func dispatch(_ request: JSONObject) {
+  private func dispatch(_ request: JSONObject, _ descriptor: ReceivedDescriptor?) {
     let id = request["id"]
     do throws(ControlError) {
       let (command, arguments) = try resolve(request)
       try QMPMember.check(arguments, against: command.arguments)
-      try run(command, QMPArguments(object: arguments), id)
+      try run(command, QMPArguments(object: arguments), id, descriptor)
     } catch {
       answer(.failure(error), id: id)
     }
@@ -202,7 +216,9 @@ final class QMPSession: @unchecked Sendable {
     ControlError(message, errorClass: "CommandNotFound")
   }
 
-  private func run(_ command: QMPCommand, _ arguments: QMPArguments, _ id: JSONValue?) throws(ControlError) {
+  private func run(
+    _ command: QMPCommand, _ arguments: QMPArguments, _ id: JSONValue?, _ descriptor: ReceivedDescriptor?
+  ) throws(ControlError) {
     switch command.body {
     case .negotiation:
       if isNegotiated { throw notFound("Capabilities negotiation is already complete, command ignored") }
@@ -212,6 +228,9 @@ final class QMPSession: @unchecked Sendable {
     case .local(let body):
       let context = context
       answer(QMPSession.result { try body(context, arguments) }, id: id)
+    case .descriptor(let body):
+      let store = descriptors
+      answer(QMPSession.result { try body(store, arguments, descriptor) }, id: id)
     case .machine(let body):
       let dump = context.dump
       if dump.status == .active {
@@ -232,7 +251,7 @@ final class QMPSession: @unchecked Sendable {
     _ body: @escaping @Sendable (QMPInvocation) throws -> JSONValue, _ arguments: QMPArguments,
     _ id: JSONValue?
   ) {
-    let (context, loop, generation) = (context, loop, generation)
+    let (context, loop, generation, descriptors) = (context, loop, generation, descriptors)
     mailbox.post { machine in
       var isAnswered = false
       let answer = { (result: Result<JSONValue, ControlError>) in
@@ -241,7 +260,8 @@ final class QMPSession: @unchecked Sendable {
         loop.execute { self.finish(result, id, generation) }
       }
       let call = QMPInvocation(
-        machine: machine, arguments: arguments, context: context, answerNow: { answer(.success($0)) })
+        machine: machine, arguments: arguments, context: context, descriptors: descriptors,
+        answerNow: { answer(.success($0)) })
       answer(QMPSession.result { try body(call) })
     }
   }

@@ -33,6 +33,10 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
   private var server: (any Channel)?
   private var bound: UnixSocket.Bound?
   private var client: (any Channel)?
+  /// Instead of `server` and `client` where the socket is a local one that we serve.
+  private var local: LocalServer?
+  private var localClient: LocalServer.Connection?
+  private var localStop: EventLoopPromise<Void>?
   private let slot = HandlerSlot()
   private var inputIsPaused = false
   private var isClosed = false
@@ -63,10 +67,13 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       backlogLimit: backlogLimit)
     backend.bound = bound
     do {
-      try backend.accept { try $0.withBoundSocket(bound.descriptor).wait() }
+      let local = try LocalServer(
+        listener: bound.descriptor, loop: backend.loop, handlers: backend.localHandlers)
+      backend.loop.execute { backend.local = local }
     } catch {
       UnixSocket.remove(bound)
-      throw OptionText.Failure(unavailable: "Failed to listen on socket \(path): \(error)")
+      Glibc.close(bound.descriptor)
+      throw error
     }
     return backend
   }
@@ -186,10 +193,19 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
 
   public var backlog: Int { outbox.withLock { $0.bytes.count + $0.inFlight } }
 
-  public func cutOff() { loop.execute { self.client?.close(promise: nil) } }
+  public func cutOff() {
+    loop.execute {
+      self.client?.close(promise: nil)
+      self.localClient?.close(afterWriting: false)
+    }
+  }
 
   public func disconnect() {
     onLoop { backend in
+      if let client = backend.localClient {
+        backend.flush()
+        client.close(afterWriting: true)
+      }
       guard let client = backend.client else { return }
       backend.flush()
       client.writeAndFlush(ByteBuffer()).whenComplete { _ in client.close(promise: nil) }
@@ -205,6 +221,12 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       if let bound = self.bound { UnixSocket.remove(bound) }
       self.bound = nil
       self.firstClient.fail(ChannelError.ioOnClosedChannel)
+      if let local = self.local {
+        self.flush()
+        self.localStop = done
+        self.local = nil
+        return local.stop()
+      }
       guard let client = self.client else { return done.succeed(()) }
       self.flush()
       let deadline = self.loop.scheduleTask(in: .seconds(1)) { client.close(promise: nil) }
@@ -232,6 +254,10 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       return bytes
     }
     guard !bytes.isEmpty else { return }
+    if let localClient {
+      localClient.write(bytes) { self.outbox.withLock { $0.inFlight -= bytes.count } }
+      return
+    }
     guard let client else {
       outbox.withLock { $0.inFlight -= bytes.count }
       return
@@ -242,6 +268,7 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
   }
 
   private func applyPause() {
+    localClient?.pause(inputIsPaused)
     guard let client else { return }
     client.setOption(ChannelOptions.autoRead, value: !inputIsPaused).whenComplete { _ in }
   }
@@ -252,6 +279,10 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
       return
     }
     client = channel
+    begin()
+  }
+
+  private func begin() {
     outbox.withLock {
       $0.isOpen = true
       $0.isCutOff = false
@@ -262,6 +293,37 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
     firstClient.succeed(())
   }
 
+  private func end() {
+    outbox.withLock {
+      $0.isOpen = false
+      $0.bytes = []
+    }
+    slot.close()
+  }
+
+  private var localHandlers: LocalServer.Handlers {
+    LocalServer.Handlers(
+      opened: { connection in
+        self.localClient = connection
+        self.begin()
+      },
+      input: { connection, bytes, descriptors in
+        guard connection === self.localClient else { return }
+        if !descriptors.isEmpty { self.descriptorsReceived?(descriptors) }
+        self.slot.input(bytes)
+      },
+      inputEnded: { connection in if connection === self.localClient { self.inputEnded() } },
+      closed: { connection in
+        guard connection === self.localClient else { return }
+        self.localClient = nil
+        self.end()
+      },
+      stopped: {
+        self.localStop?.succeed(())
+        self.localStop = nil
+      })
+  }
+
   fileprivate func clientRead(_ channel: any Channel, _ bytes: [UInt8]) {
     if channel === client { slot.input(bytes) }
   }
@@ -269,11 +331,7 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
   fileprivate func clientIsGone(_ channel: any Channel) {
     guard channel === client else { return }
     client = nil
-    outbox.withLock {
-      $0.isOpen = false
-      $0.bytes = []
-    }
-    slot.close()
+    end()
     server?.read()
   }
 
@@ -302,7 +360,14 @@ public final class SocketBackend: CharacterBackend, @unchecked Sendable {
   public func onHalfClose(_ handler: @escaping @Sendable () -> Void) { onLoop { $0.halfClosed = handler } }
 
   private func clientHalfClosed(_ channel: any Channel) {
-    guard channel === client else { return }
-    if let halfClosed { halfClosed() } else { disconnect() }
+    if channel === client { inputEnded() }
+  }
+
+  private func inputEnded() { if let halfClosed { halfClosed() } else { disconnect() } }
+
+  /// Told of descriptors that came with the bytes that follow, as local sockets can pass them (SCM_RIGHTS).
+  private var descriptorsReceived: (@Sendable ([ReceivedDescriptor]) -> Void)?
+  public func onDescriptors(_ handler: @escaping @Sendable ([ReceivedDescriptor]) -> Void) {
+    onLoop { $0.descriptorsReceived = handler }
   }
 }

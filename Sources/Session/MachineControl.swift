@@ -62,6 +62,16 @@ public enum MachineEvent: Sendable, Equatable {
   case dumpCompleted(completed: UInt64, total: UInt64, error: String?)
 }
 
+/// `info pic`, `info mtree -f`, `info qtree`.
+public enum BoardTopic: Sendable { case interruptControllers, memoryTree, deviceTree }
+
+/// Where a core goes.
+public enum DumpTarget: Sendable, Equatable {
+  case file(path: String)
+  /// An open one, which stays open.
+  case descriptor(Int32)
+}
+
 /// Where a run stands. See DESIGN: added time is idle time skipped plus extras, in nanoseconds.
 public struct MachinePosition: Sendable, Equatable {
   public enum Mode: String, Sendable { case none, record, play }
@@ -97,9 +107,18 @@ public protocol ControlledMachine: AnyObject {
   func translate(linear: UInt64, cpu: Int) -> UInt64?
   /// QEMU's `info registers` text of a processor.
   func registersText(cpu: Int) -> String
-  /// Writes a core. `arguments` are those of `dump-guest-memory`, already checked. Emits `dumpCompleted` before it
-  /// returns. A file that cannot be opened is a ControlError `Could not open 'PATH': REASON`.
-  func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws
+  /// Writes a core. `format` is one of `dump-guest-memory`, already checked. Emits `dumpCompleted` before it returns. A
+  /// file that cannot be opened is a ControlError `Could not open 'PATH': REASON`.
+  /// - Parameters:
+  ///   - isDetached: meanwhile other work that was posted is carried out; what would change the machine is refused.
+  ///   - progress: told bytes written and their total, on another thread.
+  func dump(
+    to target: DumpTarget, format: String, paging: Bool, range: Range<UInt64>?, isDetached: Bool,
+    progress: @escaping @Sendable (UInt64, UInt64) -> Void) throws
+  /// What the human monitor says about the board, in QEMU's form, lines ended by newlines; nil where nothing is known.
+  func boardText(_ topic: BoardTopic) -> String?
+  /// Where guest-physical RAM lies in this process; nil where there is none.
+  func hostAddress(ofPhysical address: UInt64) -> UInt64?
   /// How many processors there are; one unless a machine says otherwise.
   var cpuCount: Int { get }
   /// Replay only: sets (or with nil deletes) the one breakpoint, at an instruction count.
@@ -110,6 +129,8 @@ public protocol ControlledMachine: AnyObject {
 
 extension ControlledMachine {
   public var cpuCount: Int { 1 }
+  public func boardText(_ topic: BoardTopic) -> String? { nil }
+  public func hostAddress(ofPhysical address: UInt64) -> UInt64? { nil }
   public func setReplayBreakpoint(instructionCount: UInt64?) throws {
     throw ControlError("replay breakpoints are not available on this machine")
   }

@@ -48,13 +48,13 @@ public final class Mailbox: MachineMailbox, @unchecked Sendable {
     var found = false
     while true {
       condition.lock()
-      let work = queue
-      queue.removeAll()
+      // One by one: an item may look here itself while it waits for something.
+      let item = queue.isEmpty ? nil : queue.removeFirst()
       isRung = false
       condition.unlock()
-      if work.isEmpty { return found }
+      guard let item else { return found }
       found = true
-      for item in work { item(machine) }
+      item(machine)
     }
   }
 

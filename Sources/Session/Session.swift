@@ -45,8 +45,10 @@ public class Session: ControlledMachine {
   /// Writes a core for QMP's `dump-guest-memory`; gives the bytes written. Set by who has a writer of cores.
   public var dumper:
     (
-      (_ session: Session, _ path: String, _ format: String, _ paging: Bool, _ range: Range<UInt64>?) throws
-        -> UInt64
+      (
+        _ session: Session, _ target: DumpTarget, _ format: String, _ paging: Bool, _ range: Range<UInt64>?,
+        _ progress: @escaping @Sendable (_ completed: UInt64, _ total: UInt64) -> Void
+      ) throws -> UInt64
     )?
   /// Bytes that a serial port (0 is COM1) or debug console (0x100 + index) sent. On the machine's thread.
   public var onOutput: ((_ port: Int, _ bytes: [UInt8]) -> Void)? {
@@ -276,12 +278,35 @@ public class Session: ControlledMachine {
   public var uuid: String { setup.uuid }
   public var memorySize: UInt64 { setup.configuration.memorySize }
 
-  public func perform(_ command: ControlCommand) throws { try apply(command, source: .monitor) }
+  public func perform(_ command: ControlCommand) throws {
+    try refuseWhileRead(command)
+    try apply(command, source: .monitor)
+  }
+
+  /// Set while another thread reads the machine for a dump.
+  private var isBeingRead = false
+
+  /// - Throws: a `ControlError` for what would change the machine under a dump's hands.
+  func refuseWhileRead(_ command: ControlCommand) throws {
+    guard isBeingRead else { return }
+    switch command {
+    case .quit, .setAction: return
+    default: throw ControlError("There is a dump in process, please wait.")
+    }
+  }
 
   public func readPhysical(_ address: UInt64, count: Int) -> [UInt8]? {
     machine.readPhysical(address, count: count)
   }
   public func translate(linear: UInt64, cpu: Int) -> UInt64? { cpu == 0 ? machine.translate(linear) : nil }
+  public func boardText(_ topic: BoardTopic) -> String? {
+    switch topic {
+    case .interruptControllers: return machine.interruptControllersText
+    case .memoryTree: return machine.memoryTreeText
+    case .deviceTree: return machine.deviceTreeText
+    }
+  }
+  public func hostAddress(ofPhysical address: UInt64) -> UInt64? { machine.hostAddress(ofPhysical: address) }
   public func registersText(cpu: Int) -> String {
     guard cpu == 0 else { return "" }
     // The monitor names the processor itself.
@@ -290,16 +315,47 @@ public class Session: ControlledMachine {
     return text.hasPrefix(title) ? String(text.dropFirst(title.count)) : text
   }
 
-  public func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws {
+  public func dump(
+    to target: DumpTarget, format: String, paging: Bool, range: Range<UInt64>?, isDetached: Bool,
+    progress: @escaping @Sendable (UInt64, UInt64) -> Void
+  ) throws {
     guard let dumper else { throw ControlError("this machine has no writer of dumps") }
     do {
-      let count = try dumper(self, path, format, paging, range)
+      let write = { try dumper(self, target, format, paging, range, progress) }
+      let count = try isDetached ? whileServing(write) : write()
       mailbox.tell(.dumpCompleted(completed: count, total: count, error: nil))
     } catch let error as ControlError {
       throw error
     } catch {
       mailbox.tell(.dumpCompleted(completed: 0, total: 0, error: "\(error)"))
       throw ControlError("\(error)")
+    }
+  }
+
+  /// Does something that only reads the machine on another thread; until it is done, what others post is carried out here.
+  private func whileServing(_ work: @escaping () throws -> UInt64) throws -> UInt64 {
+    final class Box: @unchecked Sendable { var result: Result<UInt64, Error>? }
+    let box = Box()
+    let lock = NSLock()
+    isBeingRead = true
+    defer { isBeingRead = false }
+    let mailbox = mailbox
+    let thread = Thread {
+      let result = Result { try work() }
+      lock.lock()
+      box.result = result
+      lock.unlock()
+      mailbox.ring()
+    }
+    thread.stackSize = 8 << 20
+    thread.start()
+    while true {
+      mailbox.empty(for: self)
+      lock.lock()
+      let result = box.result
+      lock.unlock()
+      if let result { return try result.get() }
+      mailbox.wait(nanoseconds: 20_000_000)
     }
   }
 }

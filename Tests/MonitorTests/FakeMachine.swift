@@ -80,9 +80,17 @@ final class FakeMachine: ControlledMachine {
 
   func registersText(cpu: Int) -> String { registers }
 
-  func dump(to path: String, format: String, paging: Bool, range: Range<UInt64>?) throws {
-    if path.hasPrefix("/nonexistent") {
+  func dump(
+    to target: DumpTarget, format: String, paging: Bool, range: Range<UInt64>?, isDetached: Bool,
+    progress: @escaping @Sendable (UInt64, UInt64) -> Void
+  ) throws {
+    switch target {
+    case .file(let path) where path.hasPrefix("/nonexistent"):
       throw ControlError("Could not open '\(path)': No such file or directory")
+    case .descriptor(let number):
+      let text = Array("a core".utf8)
+      _ = write(number, text, text.count)
+    default: break
     }
     dumpGate?.wait()
     let total = range.map { $0.upperBound - $0.lowerBound } ?? 268_697_600

@@ -8,7 +8,7 @@ enum DumpWriter {
   /// - Returns: bytes of guest memory in the dump.
   /// - Throws: `CoreDumpError`.
   static func write(
-    _ session: Session, to path: String, format: CoreFormat, paging: Bool = false,
+    _ session: Session, to target: DumpTarget, format: CoreFormat, paging: Bool = false,
     range: Range<UInt64>? = nil, filter: PageFilter = .all,
     level: Int32 = CoreWriter.defaultLevel, progress: ((CoreProgress) -> Void)? = nil
   ) throws -> UInt64 {
@@ -17,13 +17,28 @@ enum DumpWriter {
       memory: session.machine.memory, processors: [state], vmcoreinfo: note(session.machine), paging: paging,
       range: range)
     image.filter = filter
-    try CoreWriter.write(image, to: path, format: format, level: level, progress: progress)
+    switch target {
+    case .file(let path): try CoreWriter.write(image, to: path, format: format, level: level, progress: progress)
+    case .descriptor(let number):
+      try CoreWriter.write(image, toFileDescriptor: number, format: format, level: level, progress: progress)
+    }
     return try CoreWriter.memorySize(of: image)
+  }
+
+  /// `write` to a file.
+  static func write(
+    _ session: Session, to path: String, format: CoreFormat, paging: Bool = false,
+    range: Range<UInt64>? = nil, filter: PageFilter = .all,
+    level: Int32 = CoreWriter.defaultLevel, progress: ((CoreProgress) -> Void)? = nil
+  ) throws -> UInt64 {
+    try write(
+      session, to: .file(path: path), format: format, paging: paging, range: range, filter: filter, level: level,
+      progress: progress)
   }
 
   /// Lets QMP's `dump-guest-memory` write dumps of a session.
   static func install(in session: Session) {
-    session.dumper = { session, path, format, paging, range in
+    session.dumper = { session, target, format, paging, range, progress in
       let form: CoreFormat
       switch format {
       case "elf": form = .elf
@@ -31,8 +46,10 @@ enum DumpWriter {
       default: form = .elfGzip
       }
       do {
-        return try write(session, to: path, format: form, paging: paging, range: range)
-      } catch CoreDumpError.cannotCreate(_, let code) {
+        return try write(session, to: target, format: form, paging: paging, range: range) {
+          progress($0.completed, $0.total)
+        }
+      } catch CoreDumpError.cannotCreate(let path, let code) {
         throw ControlError("Could not open '\(path)': \(String(cString: strerror(code)))")
       }
     }

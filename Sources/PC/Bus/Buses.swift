@@ -47,6 +47,20 @@ public final class PortBus {
   }
 
   /// Frees ports, as when a PCI BAR moves. Ports that nobody has are left alone.
+  /// What lies where, in order of address.
+  public var regions: [(ports: ClosedRange<UInt16>, name: String)] {
+    var regions: [(ports: ClosedRange<UInt16>, name: String)] = []
+    var port = 0
+    while port < owner.count {
+      var end = port
+      while end + 1 < owner.count, owner[end + 1] == owner[port] { end += 1 }
+      let index = Int(owner[port])
+      if index > 0, index <= mappings.count { regions.append((UInt16(port)...UInt16(end), mappings[index - 1].name)) }
+      port = end + 1
+    }
+    return regions
+  }
+
   public func unmap(_ ports: ClosedRange<UInt16>) {
     for port in ports { owner[Int(port)] = 0 }
   }
@@ -97,6 +111,11 @@ public final class MemoryBus {
         claimant: name, owner: other.name)
     }
     mappings.append(Mapping(range: range, device: device, name: name))
+  }
+
+  /// What lies where, in order of address.
+  public var regions: [(range: Range<UInt64>, name: String)] {
+    mappings.map { ($0.range, $0.name) }.sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 
   public func unmap(_ range: Range<UInt64>) {
