@@ -47,20 +47,17 @@ public enum CoreFormat: String, CaseIterable, Sendable {
   }
 }
 
-/// Pages that a compressed kdump leaves out.
+/// Pages that a compressed kdump leaves out. Pages of zeros are always in it, and share one: makedumpfile does not read a
+/// file without them.
 public struct PageFilter {
-  /// Pages that hold nothing but zeros.
-  public var skipsZeros: Bool
-  /// A bit a page frame, lowest first, set for those that are left out for another reason.
+  /// A bit a page frame, lowest first, set for those that are left out.
   public var excluded: [UInt64]
   /// makedumpfile's number for it (1 zeros, 2 and 4 caches, 8 user pages, 16 free pages).
   public var level: Int32
 
-  public static var all: PageFilter { PageFilter(skipsZeros: false, excluded: [], level: 0) }
+  public static var all: PageFilter { PageFilter(level: 0) }
 
-  public init(skipsZeros: Bool, excluded: [UInt64] = [], level: Int32) {
-    (self.skipsZeros, self.excluded, self.level) = (skipsZeros, excluded, level)
-  }
+  public init(excluded: [UInt64] = [], level: Int32) { (self.excluded, self.level) = (excluded, level) }
 
   func excludes(_ frame: Int) -> Bool {
     let word = frame / 64

@@ -40,7 +40,7 @@ enum KdumpWriter {
         let frame = firstFrames[index] + page
         let isZero = entry == PageCompressor.zeroPage
         let size = isZero ? 0 : Int(entry & 0xFFFF)
-        if image.filter.excludes(frame) || (isZero && image.filter.skipsZeros) {
+        if image.filter.excludes(frame) {
           // What was compressed in vain is left out.
           try output.write(UnsafeRawBufferPointer(rebasing: member[copied..<source]))
           source += size

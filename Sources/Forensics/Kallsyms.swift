@@ -1,3 +1,5 @@
+import Foundation
+
 /// The kernel's own table of symbols: names in a byte-pair code, addresses relative to a base (Linux, scripts/kallsyms.c).
 struct Kallsyms {
   /// Linear addresses of the parts.
@@ -82,21 +84,18 @@ struct Kallsyms {
   }
 
   private static func occurrences(of pattern: [UInt8], in bytes: [UInt8]) -> [Int] {
-    var found: [Int] = []
-    bytes.withUnsafeBufferPointer { buffer in
-      var index = 0
-      let end = buffer.count - pattern.count
-      while index <= end {
-        // The second digit's byte tells most places apart.
-        if buffer[index] == pattern[0], buffer[index + 2] == pattern[2],
-          (0..<pattern.count).allSatisfy({ buffer[index + $0] == pattern[$0] })
-        {
-          found.append(index)
-        }
-        index += 1
+    bytes.withUnsafeBytes { raw in
+      var found: [Int] = []
+      guard let base = raw.baseAddress else { return found }
+      var at = 0
+      let end = raw.count - pattern.count
+      while at <= end, let next = memchr(base + at, Int32(pattern[0]), end - at + 1) {
+        at = UnsafeRawPointer(next) - base
+        if memcmp(base + at, pattern, pattern.count) == 0 { found.append(at) }
+        at += 1
       }
+      return found
     }
-    return found
   }
 
   /// The layout around the digits' tokens.

@@ -5,6 +5,8 @@ public struct KernelModule: Sendable {
   public var address: UInt64
   /// Where it is in memory: its text first.
   public var areas: [Range<UInt64>]
+  /// Where its text ends: no function goes on behind it.
+  public var textEnd: UInt64
   public var state: String
   /// The GNU build id, hexadecimal; nil when it has none or it cannot be found.
   public var buildID: String?
@@ -58,7 +60,9 @@ public struct KernelModules: Sendable {
     guard !areas.isEmpty else { return nil }
     let state = kernel.integer(address, "module", "state").flatMap { $0 < 4 ? states[Int($0)] : nil }
     return KernelModule(
-      name: name, address: address, areas: areas, state: state ?? "unknown", buildID: buildID(kernel, address),
+      name: name, address: address, areas: areas,
+      textEnd: kernel.integer(address, "module", "core_layout.text_size").map { areas[0].lowerBound &+ $0 }
+        ?? areas[0].upperBound, state: state ?? "unknown", buildID: buildID(kernel, address),
       symbols: symbols(kernel, address), orc: ORCTable(kernel, module: address),
       taints: kernel.pointer(address, "module", "taints") ?? 0)
   }
@@ -122,13 +126,16 @@ public struct KernelModules: Sendable {
         let size = kernel.pointer(attribute, "bin_attribute", "size"), size <= 1 << 16,
         let bytes = kernel.space.read(section, count: Int(size))
       else { continue }
-      if let id = buildID(notes: bytes) { return id }
+      if let id = BuildID.text(inNotes: bytes) { return id }
     }
     return nil
   }
+}
 
+/// The id that a linker gives a build.
+public enum BuildID {
   /// The descriptor of an ELF note of type 3 by `GNU`.
-  static func buildID(notes bytes: [UInt8]) -> String? {
+  public static func text(inNotes bytes: [UInt8]) -> String? {
     var at = 0
     func word(_ offset: Int) -> Int { (0..<4).reduce(0) { $0 | Int(bytes[offset + $1]) << (8 * $1) } }
     while at + 16 <= bytes.count {

@@ -16,6 +16,15 @@ public struct PrintkRecord: Equatable, Sendable {
   public var subsystem: String
   public var device: String
 
+  public init(
+    sequence: UInt64, time: UInt64, level: UInt8, facility: UInt8, isContinuation: Bool, caller: UInt32, text: String,
+    subsystem: String, device: String
+  ) {
+    (self.sequence, self.time, self.level, self.facility) = (sequence, time, level, facility)
+    (self.isContinuation, self.caller, self.text) = (isContinuation, caller, text)
+    (self.subsystem, self.device) = (subsystem, device)
+  }
+
   public static let levels = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"]
 
   /// `[    5.583718] `.

@@ -44,8 +44,10 @@ public final class Symbolizer {
       return Name(
         symbol: "\(module.name)", offset: address &- module.base, size: module.size, module: module.name, type: 0x3F)
     }
+    var size = symbol.size
+    if symbol.address < module.textEnd { size = min(size == 0 ? .max : size, module.textEnd - symbol.address) }
     return Name(
-      symbol: symbol.name, offset: address - symbol.address, size: symbol.size, module: module.name, type: symbol.type)
+      symbol: symbol.name, offset: address - symbol.address, size: size, module: module.name, type: symbol.type)
   }
 
   /// `panic+0x118/0x2f4`, or the address in hexadecimal.

@@ -110,6 +110,7 @@ struct InquestCommand: ParsableCommand {
         subcommands: [
           RegistersCommand.self, MemoryCommand.self, SerialCommand.self,
           DmesgCommand.self, BacktraceCommand.self, TasksCommand.self, ModulesCommand.self, InterruptsCommand.self,
+          ReportCommand.self,
         ]),
       CommandGroup(name: "To begin with", subcommands: [DemoCommand.self]),
     ])

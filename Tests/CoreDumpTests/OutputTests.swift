@@ -19,7 +19,7 @@ struct OutputTests {
     #expect(lstat(scratch.file("link"), &status) == 0 && status.st_mode & S_IFMT == S_IFLNK)
   }
 
-  @Test(arguments: CoreFormat.allCases) func aPipeGetsTheSameBytes(_ format: CoreFormat) throws {
+  @Test(arguments: [CoreFormat.elf, .elfGzip]) func aPipeGetsTheSameBytes(_ format: CoreFormat) throws {
     let scratch = try Scratch()
     let image = Sample.image(try Sample.memory())
     try CoreWriter.write(image, to: scratch.file("core"), format: format)

@@ -19,8 +19,8 @@ struct DumpCommand: ParsableCommand {
         elf-gz      the same bytes compressed, for gzip -d; the default for other names
         kdump-zlib  compressed kdump: crash, drgn, makedumpfile; the default for FILE.kdump
 
-      PAGES (kdump-zlib only): all; no-zero, without pages of zeros; no-free, without those and free ones; kernel, without \
-      page cache and programs' memory, too. For instants see inquest help replay.
+      PAGES (kdump-zlib only): all; no-zero, the same, since pages of zeros share one; no-free, without free pages; kernel, \
+      without page cache and programs' memory, too. For instants see inquest help replay.
       """)
 
   @OptionGroup var trace: TraceArguments

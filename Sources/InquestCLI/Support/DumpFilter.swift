@@ -4,8 +4,9 @@ import Forensics
 /// `--pages`: what of the guest's memory goes into a compressed kdump.
 enum DumpPages: String, CaseIterable {
   case all
+  /// The same: pages of zeros share one in any case.
   case noZero = "no-zero"
-  /// Without pages of zeros and free ones.
+  /// Without free ones.
   case noFree = "no-free"
   /// Without those, the page cache and programs' memory: makedumpfile's level 31.
   case kernel
@@ -23,13 +24,13 @@ enum DumpPages: String, CaseIterable {
     let kinds: PageUsage.Kinds
     switch self {
     case .all: return .all
-    case .noZero: return PageFilter(skipsZeros: true, level: 1)
+    case .noZero: return PageFilter(level: 1)
     case .noFree: kinds = [.free]
     case .kernel: kinds = [.free, .cache, .user]
     }
     do {
       let usage = try PageUsage(try guest.kernel(), without: kinds)
-      return PageFilter(skipsZeros: true, excluded: usage.excluded, level: 1 | kinds.rawValue)
+      return PageFilter(excluded: usage.excluded, level: 1 | kinds.rawValue)
     } catch let error as ForensicsError {
       throw CommandFailure.badData("--pages \(rawValue): \(guest.place): \(error)")
     }
