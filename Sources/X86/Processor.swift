@@ -257,7 +257,11 @@ public final class Processor {
         traps = f.pointee.systemFlags & RFLAGS.tf != 0
         f.pointee.stepRule = .flagBefore
       }
-      if traps && !inStackShadow && !stepsOverStraightCode(from: rip, size) { f.pointee.debugPending |= DR6.bs }
+      if traps && !inStackShadow && !stepsOverStraightCode(from: rip, size) {
+        f.pointee.debugPending |= DR6.bs
+        // HLT does not wait for anything then.
+        isHalted = false
+      }
     }
   }
 
@@ -313,7 +317,6 @@ public final class Processor {
     let f = cpu.f
     cpu.setDebugStatus(f.pointee.debugPending)
     f.pointee.debugPending = 0
-    isHalted = false
     cpu.fault(Vector.db)
     f.pointee.faultKind = FaultKind.debugTrap
     return deliverTrap()

@@ -161,6 +161,7 @@ extension CPU {
     guard let t = translate(linear, access) else { return nil }
     if _slowPath(f.pointee.watch != nil) { look(linear, t.physicalAddress, size, write: false) }
     if let host = t.host { return host.loadUnaligned(as: T.self) }
+    if restartsBeforeDevice() { return nil }
     if size > 8 { return T(truncatingIfNeeded: seams.readMemory(t.physicalAddress, size: 8)) }
     return T(truncatingIfNeeded: seams.readMemory(t.physicalAddress, size: size))
   }
@@ -191,6 +192,7 @@ extension CPU {
     if let host = t.host {
       store(host, value, t)
     } else {
+      if restartsBeforeDevice() { return false }
       seams.writeMemory(t.physicalAddress, size: size, value: UInt64(truncatingIfNeeded: value))
     }
     return true

@@ -127,6 +127,15 @@ extension CPU {
     return true
   }
 
+  /// Whether an access to a device has to wait until its instruction is executed alone: it could not be taken back if the
+  /// instruction met a data breakpoint afterwards.
+  func restartsBeforeDevice() -> Bool {
+    if _fastPath(f.pointee.armedBreakpoints & ArmedBreakpoints.data == 0 || f.pointee.debugRecords) { return false }
+    fault(Vector.db)
+    f.pointee.faultKind = FaultKind.restart
+    return true
+  }
+
   /// Notes the I/O breakpoints that a port access meets.
   public func noteIOBreakpoints(_ port: UInt16, _ size: Int) {
     if _fastPath(f.pointee.armedBreakpoints & ArmedBreakpoints.io == 0) { return }

@@ -234,6 +234,11 @@ struct FuzzCase {
       s.cr4 |= random.oneIn(4) ? 0 : CR4.osfxsr | CR4.osxmmexcpt | CR4.osxsave
       if random.oneIn(4) { s.cr4 |= CR4.smep }
       if random.oneIn(4) { s.cr4 |= CR4.smap }
+      if mode.isLong && random.oneIn(4) {
+        s.cr4 |= random.next() & (CR4.pke | CR4.pks | CR4.pcide)
+        s.pkru = UInt32(truncatingIfNeeded: random.next() & random.next())
+        s.pkrs = UInt32(truncatingIfNeeded: random.next() & random.next())
+      }
       if mode.isLong || paging == .pae { s.cr4 |= CR4.pae }
       if paging == .bits32 && !mode.isLong { s.cr4 |= CR4.pse }
       if mode.isLong {
@@ -266,9 +271,10 @@ struct FuzzCase {
       s.sysenterCS = UInt64(FuzzMap.code32)
       s.sysenterEIP = FuzzMap.code + 0x400
       s.sysenterESP = FuzzMap.stack + 0x1800
-      if random.oneIn(16) {
+      if random.oneIn(6) {
         s.debug = [
-          FuzzMap.data + 0x100, FuzzMap.code + UInt64(random.below(0x1000)), FuzzMap.stack, 0, 0xFFFF_0FF0,
+          FuzzMap.data + 0x100, FuzzMap.code + UInt64(random.below(0x1000)), FuzzMap.stack + 0x1FF0,
+          UInt64(random.below(256)), 0xFFFF_0FF0,
           0x400 | random.next() & 0xFFFF_00FF,
         ]
       }

@@ -103,7 +103,7 @@ final class FuzzMachine {
 
   init() {
     memory = GuestMemory(size: FuzzMap.memorySize)!
-    processor = Processor(memory: memory, seams: seams)
+    processor = Processor(memory: memory, seams: seams, model: SystemGuest.model)
     seams.processor = processor
     processor.onException = { [unowned self] vector, code in
       seams.note(12, UInt64(vector), UInt64(code) ^ processor.cpu.f.pointee.rip)
