@@ -104,6 +104,7 @@ struct InquestCommand: ParsableCommand {
           InfoCommand.self, EventsCommand.self, ReplayCommand.self, DumpCommand.self, ScreenCommand.self,
           BranchCommand.self,
           DiffCommand.self, DebugCommand.self, WhoWroteCommand.self, TraceCommand.self,
+          CheckpointCommand.self,
         ]),
       CommandGroup(
         name: "The guest at an instant",

@@ -30,6 +30,13 @@ public struct RunControl: Sendable, Equatable {
 
   public var isRunning: Bool { state == .running && ending == nil }
 
+  /// Goes to a state that a run was in before it was over.
+  mutating func restore(state: RunState, actions: ActionSettings) {
+    self.state = state
+    self.actions = actions
+    ending = nil
+  }
+
   // MARK: Commands
 
   /// The machine is switched on without `-S`.

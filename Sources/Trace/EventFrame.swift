@@ -92,6 +92,7 @@ enum FrameType: UInt8 {
   case header = 0x49
   case image = 0x69
   case events = 0x65
+  case checkpoint = 0x63
 }
 
 /// Takes a frame's events apart again.

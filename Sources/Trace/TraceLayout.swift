@@ -80,6 +80,8 @@ public struct TraceFrame: Equatable, Sendable {
     /// Part of the image with this index in the header.
     case image(Int)
     case events(EventSummary)
+    /// Part of a checkpoint.
+    case checkpoint(CheckpointPiece)
   }
   /// Of the file, in bytes.
   public var offset: UInt64
@@ -115,6 +117,9 @@ enum TraceIndex {
       case .image(let image):
         out.append(byte: FrameType.image.rawValue)
         out.append(UInt64(image))
+      case .checkpoint(let piece):
+        out.append(byte: FrameType.checkpoint.rawValue)
+        piece.append(to: &out)
       case .events(let summary):
         out.append(byte: FrameType.events.rawValue)
         for instant in [summary.first, summary.last] {
@@ -159,6 +164,7 @@ enum TraceIndex {
       switch FrameType(rawValue: try cursor.byte()) {
       case .header: content = .header
       case .image: content = .image(try cursor.number(as: Int.self))
+      case .checkpoint: content = .checkpoint(try CheckpointPiece(&cursor))
       case .events:
         let first = try instant(&cursor)
         let last = try instant(&cursor)

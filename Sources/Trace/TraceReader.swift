@@ -24,7 +24,7 @@ public final class TraceReader {
   public var path: String { input.path }
   /// Of the file, in bytes.
   public var size: UInt64 { input.size }
-  private let input: TraceInput
+  let input: TraceInput
 
   /// - Throws: a `TraceError` when nothing of the file can be used. Damage behind the header does not throw here: it
   ///   shows in `ending`, and cursors throw it when they come to it.
@@ -96,6 +96,14 @@ public final class TraceReader {
     return cursor
   }
 
+  /// A cursor behind the first `count` events.
+  /// - Throws: `TraceError.damaged` where there are not so many.
+  public func events(behind count: UInt64, inputsOnly: Bool = false) throws -> EventCursor {
+    var cursor = events(inputsOnly: inputsOnly)
+    try cursor.skip(events: count)
+    return cursor
+  }
+
   /// Reads everything once: throws the first damage there is, in frames, images or at the end of the file.
   public func verify() throws {
     for image in header.images where image.embedded && !(isCutOff && !hasWholeImage(image)) {
@@ -103,6 +111,7 @@ public final class TraceReader {
     }
     var cursor = events()
     while try cursor.next() != nil {}
+    for checkpoint in checkpoints { _ = try readCheckpoint(checkpoint.number) }
   }
 
   // MARK: Images
@@ -160,7 +169,7 @@ public final class TraceReader {
     // Images come before events, one after the other: whatever follows an image proves it whole.
     guard let index = header.images.firstIndex(of: image), let last = frames.last else { return false }
     switch last.content {
-    case .events: return true
+    case .events, .checkpoint: return true
     case .image(let other): return other > index
     case .header: return false
     }
@@ -193,8 +202,8 @@ public final class TraceReader {
     var cursor = ByteCursor(content, TraceSchema.magic.count..<content.count)
     do {
       let version = try cursor.number()
-      if version > TraceSchema.formatVersion {
-        throw TraceError.newerVersion(path: input.path, found: version, supported: TraceSchema.formatVersion)
+      if version > TraceSchema.checkpointVersion {
+        throw TraceError.newerVersion(path: input.path, found: version, supported: TraceSchema.checkpointVersion)
       }
       if version < TraceSchema.formatVersion {
         throw TraceError.olderVersion(path: input.path, found: version, supported: TraceSchema.formatVersion)
@@ -306,6 +315,9 @@ public final class TraceReader {
   {
     switch content.first.flatMap(FrameType.init(rawValue:)) {
     case .header where offset == 0: return .header
+    case .checkpoint:
+      var cursor = ByteCursor(content, 1..<content.count)
+      return .checkpoint(try CheckpointPiece(&cursor))
     case .image:
       var cursor = ByteCursor(content, 1..<content.count)
       let image = try cursor.number()
@@ -382,6 +394,23 @@ public struct EventCursor {
     while let event = try peek(), event.instant < instant { ahead = nil }
   }
 
+  /// Goes behind the first `count` events of all kinds, inputs or not. For cursors at the start.
+  mutating func skip(events count: UInt64) throws {
+    var left = count
+    while nextFrame < frames.count, frames[nextFrame].summary.eventCount <= left {
+      left -= frames[nextFrame].summary.eventCount
+      last = frames[nextFrame].summary.last
+      nextFrame += 1
+    }
+    while left > 0 {
+      // Frames without inputs count, too.
+      if decoder == nil, try !openFrame(any: true) { break }
+      guard try nextOfAnyKind() != nil else { break }
+      left -= 1
+    }
+    guard left == 0 else { throw input.damaged(0, "there are fewer events than a checkpoint says") }
+  }
+
   private mutating func nextOfAnyKind() throws -> TraceEvent? {
     if let failure { throw failure }
     while true {
@@ -399,8 +428,8 @@ public struct EventCursor {
     }
   }
 
-  private mutating func openFrame() throws -> Bool {
-    if inputsOnly {
+  private mutating func openFrame(any: Bool = false) throws -> Bool {
+    if inputsOnly && !any {
       while nextFrame < frames.count, !frames[nextFrame].summary.hasInputs { nextFrame += 1 }
     }
     guard nextFrame < frames.count else {

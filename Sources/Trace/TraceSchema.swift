@@ -14,6 +14,8 @@
 public enum TraceSchema {
   /// The version of everything in this file and of the frames that carry it.
   public static let formatVersion: UInt64 = 1
+  /// The version of a trace that carries checkpoints behind its events; the events are those of version 1.
+  public static let checkpointVersion: UInt64 = 2
   /// What the content of the header frame begins with.
   public static let magic: [UInt8] = Array("INQTRACE".utf8)
   /// The most bytes that a frame holds before compression.

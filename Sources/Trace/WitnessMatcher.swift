@@ -44,6 +44,44 @@ public final class WitnessMatcher: EventSink {
   /// - Parameter cursor: over all kinds, at the place where the replay starts.
   public init(_ cursor: EventCursor) { self.cursor = cursor }
 
+  /// Where it stands between two events of the trace, the trace itself apart: for checkpoints.
+  public struct State: Codable, Equatable, Sendable {
+    /// Events of the trace that were met, open folds included.
+    public var eventCount: UInt64
+    public var readAt: Instant
+    public var readMMIO: Bool
+    public var readSize: UInt8
+    public var readAddress: UInt64
+    public var readValue: UInt64
+    public var readsLeft: UInt64
+    public var outputAt: Instant
+    public var outputPort: UInt32
+    /// What is still to come of an open output.
+    public var output: [UInt8]
+  }
+
+  public var state: State {
+    State(
+      eventCount: eventCount, readAt: readAt, readMMIO: readMMIO, readSize: readSize, readAddress: readAddress,
+      readValue: readValue, readsLeft: readsLeft, outputAt: outputAt, outputPort: outputPort,
+      output: Array(output[outputDone...]))
+  }
+
+  /// - Parameter cursor: over all kinds, behind the first `state.eventCount` events.
+  public init(_ cursor: EventCursor, _ state: State) {
+    self.cursor = cursor
+    readAt = state.readAt
+    readMMIO = state.readMMIO
+    readSize = state.readSize
+    readAddress = state.readAddress
+    readValue = state.readValue
+    readsLeft = state.readsLeft
+    outputAt = state.outputAt
+    outputPort = state.outputPort
+    output = state.output
+    eventCount = state.eventCount
+  }
+
   /// Another matcher at the same place of the trace; the two go on independently.
   public init(copying other: WitnessMatcher) {
     cursor = other.cursor

@@ -49,7 +49,8 @@ final class CheckpointStore {
     guard let journal = memory.journal, session.instant > states[base].instant else { return }
     if base + 1 < states.count {
       guard session.instant < states[base + 1].instant else { return }
-      intervals[base].removeEqual(to: memory)
+      // Looking through very many pages costs more than it gives.
+      if intervals[base].count < 4096 { intervals[base].removeEqual(to: memory) }
     }
     states.insert(session.state, at: base + 1)
     intervals.insert(journal, at: base)
@@ -82,6 +83,27 @@ final class CheckpointStore {
     }
     machine.processor.replaceJournal(PageImages())
     session.state = states[index]
+  }
+
+  /// Goes to a state that the trace carries, behind the checkpoint `index` and before the next; it becomes a checkpoint.
+  func enter(_ state: ReplayState, _ stored: StoredState, behind index: Int) {
+    restore(index)
+    let images = PageImages()
+    let zeros = [UInt8](repeating: 0, count: 4096)
+    stored.data.withUnsafeBytes { data in
+      zeros.withUnsafeBytes { zeros in
+        for page in stored.pages {
+          if let content = page.content.map({ data.baseAddress! + $0.lowerBound }) ?? zeros.baseAddress {
+            images.append(page.number, content)
+          }
+        }
+      }
+    }
+    // Exchanged, they hold what was there before, as a journal would.
+    images.exchange(with: memory)
+    machine.processor.replaceJournal(images)
+    session.state = state
+    add()
   }
 
   /// Whether one of these pages was written between a checkpoint and the next, or since the last one before now.

@@ -22,6 +22,9 @@ struct ReplayState {
   /// What the drives give next.
   var drives: EventCursor?
 
+  /// Whether a trace can carry it: what disks hold is not in it.
+  var isStorable: Bool { drives == nil }
+
   /// Bytes of host memory, roughly.
   var byteCount: UInt64 {
     UInt64(64 << 10 + translations.byteCount + dirtyPages.count * 8)

@@ -9,6 +9,8 @@ public struct TimelineOptions: Sendable {
   public var checkpointMemory: UInt64?
   /// Instructions between two checkpoints of a first pass.
   public var interval: UInt64 = 1 << 24
+  /// Instructions that a checkpoint of the trace must save to be read: reading it takes as long as executing so many.
+  public var storedDistance: UInt64 = 1 << 25
   public init() {}
 
   var budget: UInt64 { checkpointMemory ?? ProcessInfo.processInfo.physicalMemory / 4 }
@@ -27,6 +29,10 @@ public final class Timeline {
   let options: TimelineOptions
   private var observer: TimelineObserver?
   private let interruption = Atomic<Bool>(false)
+  /// Those that the trace carries and that have not turned out to be unusable.
+  private var stored: [StoredCheckpoint] = []
+  /// Why checkpoints of the trace are not used, if so.
+  public private(set) var note: String?
 
   public var reader: TraceReader { session.reader }
   public var machine: Machine { session.machine }
@@ -38,6 +44,7 @@ public final class Timeline {
     session = try ReplaySession(path: path, imagePaths: imagePaths)
     session.prepare()
     store = CheckpointStore(session, budget: options.budget)
+    if store.states[0].isStorable { stored = session.reader.checkpoints.sorted { $0.instant < $1.instant } }
     session.wantsRest = { [unowned self] in
       observer?.isSatisfied == true || interruption.load(ordering: .relaxed)
     }
@@ -74,12 +81,48 @@ public final class Timeline {
   }
 
   private func go(to target: StopTarget) throws -> TimelineStop {
+    let leadsOn = Self.leads(now, virtualTime, to: target) && session.control.ending == nil
+    enterStored(behind: leadsOn ? max(now, nearest(target)) : nearest(target)) {
+      Self.leads($0, $0.virtualTime(shift: session.setup.configuration.timeShift), to: target)
+    }
     let index = store.last { Self.leads($0.instant, $0.virtualTime, to: target) } ?? 0
     if !Self.leads(now, virtualTime, to: target) || now < store.states[index].instant || session.control.ending != nil {
       store.restore(index)
     }
     let reason = forward(to: target, goal: Self.count(of: target) ?? end.instructionCount)
     return try stop(for: reason)
+  }
+
+  /// Of the last checkpoint in memory from which the way to the target goes forward.
+  private func nearest(_ target: StopTarget) -> Instant {
+    store.states[store.last { Self.leads($0.instant, $0.virtualTime, to: target) } ?? 0].instant
+  }
+
+  /// Goes to the last checkpoint of the trace that fulfils a condition, if it lies so far behind a place that this is faster
+  /// than executing what lies between.
+  @discardableResult
+  private func enterStored(behind place: Instant, where isBefore: (Instant) -> Bool) -> Bool {
+    while let checkpoint = stored.last(where: { isBefore($0.instant) }),
+      checkpoint.instant.instructionCount > place.instructionCount &+ options.storedDistance
+    {
+      do {
+        let state = try StoredState(
+          try reader.readCheckpoint(checkpoint.number), pageCount: machine.memory.pageCount)
+        guard state.values.instant == checkpoint.instant else { throw MalformedState(reason: "its place is another") }
+        let index = store.last { $0.instant < checkpoint.instant } ?? 0
+        store.enter(try session.state(from: state), state, behind: index)
+        guard StateDigester.registers(of: machine) == state.values.registers else {
+          store.restore(0)
+          throw MalformedState(reason: "it is of another machine")
+        }
+        stored.removeAll { $0 == checkpoint }
+        return true
+      } catch {
+        note = "the checkpoint at \(checkpoint.instant) is not used: \(error)"
+        stored.removeAll { $0 == checkpoint }
+      }
+    }
+    return false
   }
 
   /// Whether the way from a place to the target goes forward. The first place with a count must not be missed.
@@ -235,6 +278,12 @@ public final class Timeline {
     var end = origin
     var index = store.last { $0.instant < origin }
     while let place = index {
+      let from = store.states[place].instant
+      let bound = end
+      if pages == nil, enterStored(behind: from, where: { $0 < bound }) {
+        index = store.last { $0.instant < bound }
+        continue
+      }
       let start = store.states[place].instant
       let mayHit =
         pages.map { store.hasWritten($0, since: place, includingNow: end == origin && place == store.base) } ?? true
@@ -306,5 +355,15 @@ public final class Timeline {
     guard !conditions.events.isEmpty else { return [] }
     if knownEvents == nil { knownEvents = try InstantSpec.markers(in: reader) }
     return knownEvents?.filter { conditions.events.contains($0.kind) } ?? []
+  }
+
+  // MARK: Storing
+
+  /// The state here, as a trace carries it.
+  /// - Throws: `ControlError` for machines whose state traces cannot carry.
+  public func checkpointData() throws -> Data {
+    guard store.states[0].isStorable else { throw ControlError("checkpoints of machines with disks cannot be stored") }
+    guard session.control.ending == nil else { throw ControlError("the run is over at \(now)") }
+    return try StoredState.encode(session, session.matcher.state, pages: Array(store.pagesWritten(since: 0)))
   }
 }

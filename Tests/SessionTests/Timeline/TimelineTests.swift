@@ -39,6 +39,7 @@ final class RecordedGuest {
   func timeline(interval: UInt64) throws -> Timeline {
     var options = TimelineOptions()
     options.interval = interval
+    options.storedDistance = 0
     return try Timeline(path: path, options: options)
   }
 }
