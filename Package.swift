@@ -61,7 +61,7 @@ let package = Package(
     .target(
       name: "Monitor",
       dependencies: [
-        "Session",
+        "Session", "Disassembly",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
       ], swiftSettings: settings),

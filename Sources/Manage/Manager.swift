@@ -74,9 +74,9 @@ public final class Manager {
         return .stopped
       } catch let failure as QMPFailure {
         let reason = "\(failure)"
+        if let deadline, QMPConnection.now() >= deadline { return .unreachable(reason) }
         if reason != lastReason { say("\(options.address): \(reason); trying again") }
         lastReason = reason
-        if let deadline, QMPConnection.now() > deadline { return .unreachable(reason) }
         // Who cannot be reached may have ended without having been seen to.
         try closeRecordsOfDeadMachines()
       }
@@ -84,7 +84,7 @@ public final class Manager {
     }
   }
 
-  /// - Returns: whether the machine has ended in an orderly way.
+  /// - Returns: whether the machine has ended.
   private func manage(_ connection: QMPConnection) throws -> Bool {
     do {
       name = try? connection.execute("query-name", timeout: 60)["name"]?.stringValue
@@ -108,9 +108,15 @@ public final class Manager {
         }
       }
     } catch QMPFailure.lost(let reason) {
-      say(connection.announcesEnd ? "the machine has ended" : "the connection is lost: \(reason)")
+      // A process that has just closed its sockets may need a moment to end.
+      var hasEnded = connection.announcesEnd
+      for _ in 0..<100 where !hasEnded {
+        hasEnded = !Self.isAlive(connection.server)
+        if !hasEnded { usleep(10_000) }
+      }
+      say(hasEnded ? "the machine has ended" : "the connection is lost: \(reason)")
       try closeRecordsOfDeadMachines()
-      return connection.announcesEnd
+      return hasEnded
     }
   }
 

@@ -1,3 +1,4 @@
+import Disassembly
 import Glibc
 import Session
 
@@ -269,6 +270,7 @@ struct HumanMonitor {
     var count = 1
     var size = 4
     var format = Format.hex
+    var isCode = false
     if let first = words.first, first.first == "/" {
       words.removeFirst()
       let digits = first.dropFirst().prefix { $0.isNumber }
@@ -282,7 +284,7 @@ struct HumanMonitor {
         case "h": size = 2
         case "w": size = 4
         case "g": size = 8
-        case "i": throw ControlError("there is no disassembler here; dump the bytes with /b")
+        case "i": isCode = true
         default:
           guard let chosen = Format(rawValue: letter) else {
             throw ControlError("invalid char in format: '\(letter)'")
@@ -292,10 +294,43 @@ struct HumanMonitor {
       }
     }
     if format == .character { size = 1 }
+    if isCode { return try code(at: try address(words), min(count, HumanMonitor.codeLimit), physical) }
     guard count >= 0, count <= HumanMonitor.dumpLimit / size else {
       throw ControlError("at most \(HumanMonitor.dumpLimit) bytes can be shown at once")
     }
     return try render(try address(words), count * size, size, format, physical)
+  }
+
+  /// How many instructions one command may show.
+  private static let codeLimit = 4096
+
+  /// `x/i`: instructions, as the selected processor would decode them now.
+  private func code(at start: UInt64, _ count: Int, _ physical: Bool) throws -> String {
+    let registers = machine.registersText(cpu: cpu)
+    let width = registers.contains("CS64") ? 64 : registers.contains("CS32") ? 32 : 16
+    guard let disassembler = Disassembler(width: width, syntax: .att) else {
+      throw ControlError("the disassembler does not work here; dump the bytes with /b")
+    }
+    var text = ""
+    var address = start
+    for _ in 0..<count {
+      text += "0x" + padded(String(address, radix: 16), 8, "0") + ": "
+      // The longest instruction, or what is readable of it.
+      var bytes = read(address, 15, physical) ?? []
+      if bytes.isEmpty {
+        for offset in 0..<15 {
+          guard let byte = read(address &+ UInt64(offset), 1, physical) else { break }
+          bytes += byte
+        }
+      }
+      guard !bytes.isEmpty else { return text + "unable to read memory\r\n" }
+      let line = disassembler.line(bytes, at: address)
+      let length = line?.length ?? 1
+      let digits = bytes.prefix(length).map { padded(String($0, radix: 16), 2, "0") }.joined(separator: " ")
+      text += " " + digits + String(repeating: " ", count: max(1, 25 - digits.count)) + (line?.text ?? "(bad)") + "\r\n"
+      address = address &+ UInt64(length)
+    }
+    return text
   }
 
   private func render(
