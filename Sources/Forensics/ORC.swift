@@ -101,6 +101,32 @@ public struct ORCTable: Sendable {
     }
   }
 
+  /// All entries, ascending, each with the address from which it holds; empty when the table cannot be read.
+  func rows(_ space: AddressSpace) -> [(address: UInt64, entry: ORCEntry)] {
+    guard let places = space.read(addresses, count: 4 * count),
+      let bytes = space.read(entries, count: ORCEntry.size * count)
+    else { return [] }
+    var rows: [(address: UInt64, entry: ORCEntry)] = []
+    rows.reserveCapacity(count)
+    places.withUnsafeBytes { places in
+      bytes.withUnsafeBytes { bytes in
+        for index in 0..<count {
+          let offset = places.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)
+          let address = addresses &+ 4 &* UInt64(index) &+ UInt64(bitPattern: Int64(offset))
+          func half(_ place: Int) -> UInt16 {
+            bytes.loadUnaligned(fromByteOffset: ORCEntry.size * index + place, as: UInt16.self)
+          }
+          guard address > rows.last?.address ?? 0,
+            let entry = ORCEntry(
+              spOffset: Int16(bitPattern: half(0)), bpOffset: Int16(bitPattern: half(2)), bits: half(4), format: format)
+          else { continue }
+          rows.append((address, entry))
+        }
+      }
+    }
+    return rows
+  }
+
   /// The entry in force at an instruction; nil when the table says nothing or cannot be read.
   func entry(at address: UInt64, _ space: AddressSpace) -> ORCEntry? {
     func start(_ index: Int) -> UInt64? {

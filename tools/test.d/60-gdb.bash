@@ -189,5 +189,14 @@ check 'cloud: back to a breakpoint' grep -qE '^Breakpoint [0-9]+, ' cloud.out
 with_gdb cloud-again.out 'info registers rip' 'monitor seek panic' 'monitor info replay'
 check 'cloud: detached and back' grep -q "^Replaying execution 'cloud.inq'" cloud-again.out
 kill "$server"
+serve named cloud.inq --at panic --symbols guest
+symbols=$(sed -n "s/.*symbol-file \([^']*\)'.*/\1/p" named.json)
+with_gdb named.out "symbol-file $symbols" 'flushregs' 'bt' 'hbreak sysrq_handle_crash' 'reverse-continue' 'bt 2'
+check 'cloud: the guest'"'"'s own symbols name the frames' grep -qE '^#[1-9].* in panic \(\)' named.out
+check 'cloud: up to the system call' grep -qE '^#[0-9]+ .* in do_syscall_64 \(\)' named.out
+check 'cloud: a breakpoint by name, backwards' grep -q '^Breakpoint 1, .* in sysrq_handle_crash ()' named.out
+kill "$server"
+wait "$server"
+check 'the file with the symbols is gone' test ! -e "$symbols"
 
 exit 0

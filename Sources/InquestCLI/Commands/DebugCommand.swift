@@ -1,5 +1,6 @@
 import ArgumentParser
 import Debugger
+import Forensics
 import Foundation
 import Monitor
 import Session
@@ -11,7 +12,7 @@ struct DebugCommand: ParsableCommand {
     discussion: """
       EXAMPLES:
         inquest debug crash.inq --at panic
-        inquest debug crash.inq --at panic-1000 --start-gdb
+        inquest debug crash.inq --at panic-1000 --symbols guest --start-gdb
         inquest debug crash.inq -gdb tcp::1234 --symbols vmlinux
         inquest debug crash.inq -gdb unix:gdb.sock,server=on,wait=off --json
 
@@ -30,12 +31,13 @@ struct DebugCommand: ParsableCommand {
   @Option(
     name: .customLong("symbols"),
     help: ArgumentHelp(
-      "A vmlinux with debug information for gdb; loaded where the guest has its kernel.", valueName: "file"))
+      "A vmlinux with debug information for gdb, loaded where the guest has its kernel; or guest: names and unwind "
+        + "tables that a Linux guest has in its memory.", valueName: "file|guest"))
   var symbols: String?
 
   func run() throws {
     let device = try debug.device() ?? "tcp:127.0.0.1:0,server=on,wait=off"
-    if let symbols, access(symbols, R_OK) != 0 {
+    if let symbols, symbols != Self.guest, access(symbols, R_OK) != 0 {
       throw CommandFailure.missingInput("\(symbols): cannot read the symbols: \(String(cString: strerror(errno)))")
     }
     let host = MonitorHost(identity: MonitorIdentity(version: Session.version))
@@ -44,12 +46,39 @@ struct DebugCommand: ParsableCommand {
     // First, so that a port in use is told before the replay.
     let backend = try Self.open(device, host)
     let timeline = try self.timeline.open()
-    let offset = symbols.map { _ in KernelOffset.find(timeline.machine) } ?? 0
-    let command = GDBCommandLine(backend, symbols: symbols.map { ($0, offset) })
+    var file: (path: String, offset: UInt64)?
+    if symbols == Self.guest {
+      file = (try Self.guestSymbols(timeline), 0)
+    } else if let symbols {
+      file = (symbols, KernelOffset.find(timeline.machine))
+    }
+    defer { if symbols == Self.guest, let file { unlink(file.path) } }
+    let command = GDBCommandLine(backend, symbols: file)
     let debugging = ReplayDebugging(timeline, backend)
     announce(timeline, command)
     let status = startsGDB ? try debugging.serve(starting: command) : debugging.serve()
     if status != 0 { throw ExitRequest(status: status) }
+  }
+
+  /// What `--symbols` says for the guest's own.
+  private static let guest = "guest"
+
+  /// Writes the symbols that the guest has in its memory.
+  /// - Returns: the file's name.
+  /// - Throws: `CommandFailure` where there is no Linux kernel, or no room for the file.
+  private static func guestSymbols(_ timeline: Timeline) throws -> String {
+    let machine = timeline.machine
+    let view = MachineView(
+      memory: machine.memory, processors: [machine.processorState], vmcoreinfo: DumpWriter.announcedNote(machine))
+    let bytes: [UInt8]
+    do { bytes = DebuggerSymbols.elf(of: try Kernel(view)) } catch {
+      throw CommandFailure.badData("--symbols guest: \(timeline.now): \(error)")
+    }
+    let path = NSTemporaryDirectory() + "/inquest-\(getpid())-symbols.elf"
+    do { try Data(bytes).write(to: URL(fileURLWithPath: path)) } catch {
+      throw CommandFailure.output(path, creating: true, code: errno)
+    }
+    return path.replacingOccurrences(of: "//", with: "/")
   }
 
   private func announce(_ timeline: Timeline, _ command: GDBCommandLine?) {
