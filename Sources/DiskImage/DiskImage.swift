@@ -51,7 +51,8 @@ public enum DiskImages {
     case .qcow2:
       if isWritable {
         throw DiskImageError.unsupported(
-          path: path, what: "writing through to a qcow2 image is not possible; leave snapshot=off out, or convert it to raw")
+          path: path,
+          what: "writing through to a qcow2 image is not possible; leave snapshot=off out, or convert it to raw")
       }
       return try QCow2Image(file)
     }

@@ -49,14 +49,18 @@ final class QCow2Image: DiskImage {
     }
     func number(_ at: Int, _ count: Int) -> UInt64 { header[at..<at + count].reduce(0) { $0 << 8 | UInt64($1) } }
     let version = number(4, 4)
-    guard version == 2 || version == 3 else { throw unsupported("qcow2 version \(version) is unknown; 2 and 3 can be read") }
+    guard version == 2 || version == 3 else {
+      throw unsupported("qcow2 version \(version) is unknown; 2 and 3 can be read")
+    }
     hasZeroFlag = version == 3
     clusterBits = number(20, 4)
     guard (9...21).contains(clusterBits) else { throw damaged("clusters of 2^\(clusterBits) bytes") }
     let virtualSize = number(24, 8)
     guard virtualSize > 0, virtualSize <= 1 << 43 else { throw damaged("a disk of \(virtualSize) bytes") }
     size = (virtualSize + 511) & ~511
-    guard number(32, 4) == 0 else { throw unsupported("the qcow2 image is encrypted, which cannot be read; decrypt it") }
+    guard number(32, 4) == 0 else {
+      throw unsupported("the qcow2 image is encrypted, which cannot be read; decrypt it")
+    }
     var headerLength: UInt64 = 72
     if version == 3 {
       let features = number(72, 8)
@@ -77,7 +81,9 @@ final class QCow2Image: DiskImage {
     let entriesOfTable = UInt64(1) << (clusterBits - 3)
     let count = number(36, 4)
     let needed = (virtualSize + (entriesOfTable << clusterBits) - 1) / (entriesOfTable << clusterBits)
-    guard count >= needed, count <= 4 << 20 else { throw damaged("its L1 table has \(count) entries, \(needed) are needed") }
+    guard count >= needed, count <= 4 << 20 else {
+      throw damaged("its L1 table has \(count) entries, \(needed) are needed")
+    }
     let table = number(40, 8)
     guard table & 511 == 0, table <= file.size, count * 8 <= file.size - table else {
       throw damaged("its L1 table lies outside of the file")
@@ -90,7 +96,9 @@ final class QCow2Image: DiskImage {
       guard nameLength <= 1023, nameOffset <= file.size, nameLength <= file.size - nameOffset else {
         throw damaged("the name of its backing file")
       }
-      guard depth < Self.deepestChain else { throw unsupported("there are more than \(Self.deepestChain) backing files") }
+      guard depth < Self.deepestChain else {
+        throw unsupported("there are more than \(Self.deepestChain) backing files")
+      }
       let name = String(decoding: try file.read(nameOffset, Int(nameLength)), as: UTF8.self)
       guard !name.hasPrefix("json:"), !name.contains("://") else {
         throw unsupported("its backing file '\(name)' is not a file; convert it")

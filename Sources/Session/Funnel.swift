@@ -21,6 +21,9 @@ final class Funnel: MachineWorld {
   /// What is behind the drives: files in a live run, the trace in a replay.
   var driveSource: DriveSource?
 
+  /// A network card has sent (true) or received a frame. On the machine's thread.
+  var onFrame: ((_ device: Int, _ isSent: Bool, _ bytes: [UInt8]) -> Void)?
+
   private var inputCount: UInt64 = 0
   private var inputAdded: UInt64 = 0
   private var inputsHere: UInt32 = 0
@@ -132,6 +135,8 @@ final class Funnel: MachineWorld {
   func writeDrive(_ drive: Int, offset: UInt64, bytes: [UInt8]) -> Bool {
     driveSource?.write(drive: drive, offset: offset, bytes: bytes) ?? false
   }
+
+  func didSendFrame(device: Int, bytes: [UInt8]) { onFrame?(device, true, bytes) }
 
   func didDelayInterrupt(nanoseconds: UInt64) {
     witness(.chaosDelay(what: "interrupt", nanoseconds: nanoseconds))

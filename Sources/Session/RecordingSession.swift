@@ -79,6 +79,9 @@ public final class RecordingSession: Session {
 
   private let serialLock = NSLock()
   private var serialQueue: [[UInt8]] = [[], [], [], []]
+  private var frameQueue: [(device: Int, bytes: [UInt8])] = []
+  /// Frames that wait at most; more are lost, as on a wire.
+  private static let frameLimit = 1024
 
   /// A new machine.
   /// - Parameters:
@@ -150,6 +153,14 @@ public final class RecordingSession: Session {
     mailbox.ring()
   }
 
+  /// A frame from a network, for a card (0 is the first).
+  public func sendFrame(device: Int, bytes: [UInt8]) {
+    serialLock.lock()
+    if frameQueue.count < Self.frameLimit { frameQueue.append((device, bytes)) }
+    serialLock.unlock()
+    mailbox.ring()
+  }
+
   /// Bytes that wait at a port; a console may hold back its reader.
   public func pendingSerial(port: Int) -> Int {
     serialLock.lock()
@@ -195,6 +206,7 @@ public final class RecordingSession: Session {
       return
     }
     hasAnsweredPanic = false
+    offerFrames()
     let isWaiting = offerSerial()
     // While somebody's bytes wait for room, it is looked for more often.
     let count = machine.instructionCount
@@ -264,11 +276,21 @@ public final class RecordingSession: Session {
     return isWaiting
   }
 
-  /// Whether a byte is waiting that its port would take.
+  /// Gives network cards what has come in.
+  private func offerFrames() {
+    serialLock.lock()
+    let frames = frameQueue
+    frameQueue.removeAll()
+    serialLock.unlock()
+    for frame in frames { applyFrame(device: frame.device, bytes: frame.bytes) }
+  }
+
+  /// Whether a byte is waiting that its port would take, or a frame.
   private func offerSerialNow() -> Bool {
     serialLock.lock()
     defer { serialLock.unlock() }
-    return serialQueue.indices.contains { !serialQueue[$0].isEmpty && machine.canReceiveSerial($0) }
+    return !frameQueue.isEmpty
+      || serialQueue.indices.contains { !serialQueue[$0].isEmpty && machine.canReceiveSerial($0) }
   }
 
   // MARK: Policies and ends

@@ -319,6 +319,7 @@ public final class ReplaySession: Session {
     takeInput()
     switch input.body {
     case .serialInput(let port, let bytes): applySerialInput(port: Int(port), bytes: bytes)
+    case .networkFrame(let device, let bytes): applyFrame(device: Int(device), bytes: bytes)
     case .idleWait(let nanoseconds):
       // The guest has to be found idle first, as it was.
       let count = machine.instructionCount

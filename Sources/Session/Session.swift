@@ -55,6 +55,11 @@ public class Session: ControlledMachine {
     get { funnel.onOutput }
     set { funnel.onOutput = newValue }
   }
+  /// A network card (0 is the first) has sent or received a frame. On the machine's thread.
+  public var onFrame: ((_ device: Int, _ isSent: Bool, _ bytes: [UInt8]) -> Void)? {
+    get { funnel.onFrame }
+    set { funnel.onFrame = newValue }
+  }
   /// Told now and then how far the run is. On the machine's thread.
   public var onProgress: ((Instant) -> Void)?
 
@@ -182,6 +187,13 @@ public class Session: ControlledMachine {
   func applySerialInput(port: Int, bytes: [UInt8]) {
     funnel.input(.serialInput(port: UInt32(truncatingIfNeeded: port), bytes: bytes))
     _ = machine.serialInput(port: port, bytes: bytes)
+  }
+
+  /// A frame for a network card.
+  func applyFrame(device: Int, bytes: [UInt8]) {
+    funnel.input(.networkFrame(device: UInt32(truncatingIfNeeded: device), bytes: bytes))
+    funnel.onFrame?(device, false, bytes)
+    machine.receiveFrame(device: device, bytes: bytes)
   }
 
   /// Entropy, chaos and scheduling are drawn from another seed from here on.

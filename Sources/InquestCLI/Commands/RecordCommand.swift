@@ -70,6 +70,11 @@ struct LiveOptions: ParsableArguments {
   var onPanic: String?
 
   @Option(
+    name: .customLong("pcap"),
+    help: ArgumentHelp("Write the frames of all network cards to a capture file.", valueName: "file"))
+  var pcap: String?
+
+  @Option(
     name: .customLong("limit"),
     help: ArgumentHelp("End the run after so much virtual time.", valueName: "time"))
   var limit: String?
@@ -123,6 +128,13 @@ struct LiveOptions: ParsableArguments {
       throw error
     }
     defer { pidfile?.remove() }
+    let links = try plan.networks.map { try $0.map { try NetworkLink($0) } }
+    if links.contains(where: { $0 != nil }) {
+      // Somebody may send: idle time is real time, and a guest that waits for a frame is not dead.
+      options.acceptsInput = true
+      options.pacesIdleTime = plan.pacesIdleTime ?? true
+    }
+    let capture = try pcap.map { try CaptureFile($0) }
     if !plan.driveFiles.isEmpty {
       plan.driveFiles.onError = { Terminal.note($0) }
       options.drives = plan.driveFiles
@@ -136,6 +148,8 @@ struct LiveOptions: ParsableArguments {
       surroundings.close()
       throw plan.naming(error)
     }
+    recording.connect(links, capture)
+    defer { for link in links { link?.close() } }
     try LiveRun(surroundings: surroundings, output: output, json: json).perform(recording)
   }
 
@@ -210,5 +224,28 @@ enum OutputPath {
     if stat(path, &a) == 0, stat(input, &b) == 0, a.st_dev == b.st_dev, a.st_ino == b.st_ino {
       throw CommandFailure.usage("\(path): this is the trace that is read; name another file to write")
     }
+  }
+}
+
+extension RecordingSession {
+  /// Connects network cards to their links, by their places.
+  func connect(_ links: [NetworkLink?], _ capture: CaptureFile?) {
+    for (device, link) in links.enumerated() {
+      link?.start { [weak self] in self?.sendFrame(device: device, bytes: $0) }
+    }
+    guard !links.isEmpty else { return }
+    let capture = capture.map { capturing($0) }
+    onFrame = { device, isSent, bytes in
+      capture?(bytes)
+      if isSent, links.indices.contains(device) { links[device]?.send(bytes) }
+    }
+  }
+}
+
+extension Session {
+  /// Puts a frame into a capture file with the guest's time.
+  func capturing(_ capture: CaptureFile) -> ([UInt8]) -> Void {
+    let start = setup.configuration.startTime
+    return { [unowned self] in capture.add($0, time: start &+ position.virtualTime) }
   }
 }

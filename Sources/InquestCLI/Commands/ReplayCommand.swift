@@ -28,6 +28,10 @@ struct ReplayCommand: ParsableCommand {
   @Flag(
     name: .customLong("json"), help: "Say on stdout as JSON what came of it; the console is not shown there.")
   var json = false
+  @Option(
+    name: .customLong("pcap"),
+    help: ArgumentHelp("Write the frames of all network cards to a capture file.", valueName: "file"))
+  var pcap: String?
   @OptionGroup(title: "Consoles and monitors") var consoles: ConsoleOptions
   @OptionGroup(title: "Debugging") var debug: DebugOptions
   @Flag(name: .customShort("S"), help: "With -gdb: stand at the start until gdb says 'continue'.")
@@ -44,6 +48,10 @@ struct ReplayCommand: ParsableCommand {
     let session = try ReplaySession(path: trace.path, imagePaths: trace.images, until: target)
     TraceArguments.warn(reader)
     ReplayProgress(reader, verb: "replaying").install(in: session)
+    if let capture = try pcap.map({ try CaptureFile($0) }) {
+      let add = session.capturing(capture)
+      session.onFrame = { _, _, bytes in add(bytes) }
+    }
     let signals = Signals { _ in session.requestQuit() }
     surroundings.connect(session)
     let result = session.run()

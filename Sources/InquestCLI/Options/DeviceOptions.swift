@@ -13,6 +13,12 @@ struct DeviceOptions {
   private(set) var pcTestDevice = false
   /// Cards in the order of the command line.
   private(set) var cards: [MachineConfiguration.PCIDeviceOptions] = []
+  /// Character devices of virtio consoles.
+  private(set) var consoles: [String] = []
+  /// `netdev=` of each network card.
+  private(set) var networks: [String?] = []
+  /// What every virtio card of QEMU's has and means nothing here.
+  private static let virtioProperties = ["addr", "bus", "disable-legacy", "disable-modern", "iommu_platform"]
   /// `romfile=` of the VGA card.
   private(set) var vgaROM: String?
   /// Character devices of further serial ports, as `-serial` takes them.
@@ -29,6 +35,11 @@ struct DeviceOptions {
     isa-serial,chardev=ID                      a further serial port
     pc-testdev                                 interrupt lines, ports and memory for kernel test suites
     pci-testdev[,addr=SLOT]                    counts writes to its memory and ports
+    virtio-rng-pci[,addr=SLOT]                 entropy from the run's seed
+    virtio-blk-pci,drive=ID[,addr=SLOT]        a disk of a -drive with if=none (also -drive if=virtio)
+    virtio-net-pci,netdev=ID[,mac=][,addr=]    a network card on a -netdev
+    virtio-serial-pci[,addr=SLOT]              for virtconsole,chardev=ID: what the guest prints on hvc0
+    i6300esb[,addr=SLOT]                       a watchdog; -action watchdog= says what it does
     ide-hd,drive=ID | ide-cd,drive=ID          an IDE disk or CD of a -drive with if=none
     VGA[,romfile=FILE][,addr=SLOT]             a display, see inquest screen (also -vga std)
     """
@@ -102,6 +113,39 @@ struct DeviceOptions {
     case "pci-testdev":
       try options.allow(common + ["addr", "bus"])
       cards.append(.init(.testDevice, slot: try Self.slot(options)))
+    case "i6300esb":
+      try options.allow(common + ["addr", "bus"])
+      if cards.contains(where: { $0.kind == .watchdog }) { throw OptionText.Failure("there is one already") }
+      cards.append(.init(.watchdog, slot: try Self.slot(options)))
+    case "virtio-rng-pci", "virtio-rng-pci-non-transitional":
+      try options.allow(common + Self.virtioProperties + ["rng", "max-bytes", "period"])
+      cards.append(.init(.virtioRNG, slot: try Self.slot(options)))
+    case "virtio-blk-pci", "virtio-blk-pci-non-transitional":
+      try options.allow(common + Self.virtioProperties + ["drive", "bootindex", "serial", "num-queues", "write-cache"])
+      guard let drive = options["drive"] else { throw OptionText.Failure("drive=ID is missing") }
+      cards.append(.init(.virtioBlock, slot: try Self.slot(options), drive: try drives.plugVirtio(drive)))
+    case "virtio-serial-pci", "virtio-serial-pci-non-transitional":
+      // The card comes with its console.
+      try options.allow(common + Self.virtioProperties + ["max_ports"])
+    case "virtconsole":
+      try options.allow(common + ["chardev", "bus", "nr", "name"])
+      guard let chardev = options["chardev"] else {
+        throw OptionText.Failure("chardev=ID is missing; declare it with -chardev")
+      }
+      cards.append(.init(.virtioConsole))
+      consoles.append("chardev:\(chardev)")
+    case "virtio-net-pci", "virtio-net-pci-non-transitional":
+      try options.allow(common + Self.virtioProperties + ["netdev", "mac", "bootindex", "romfile", "mq", "vectors"])
+      let count = cards.filter { $0.kind == .virtioNet }.count
+      var address: [UInt8] = [0x52, 0x54, 0, 0x12, 0x34, UInt8(truncatingIfNeeded: 0x56 + count)]
+      if let text = options["mac"] {
+        address = text.split(separator: ":", omittingEmptySubsequences: false).compactMap { UInt8($0, radix: 16) }
+        guard address.count == 6, text.count == 17, address[0] & 1 == 0 else {
+          throw OptionText.Failure("mac=\(text): six hexadecimal bytes, for instance 52:54:00:12:34:56")
+        }
+      }
+      cards.append(.init(.virtioNet, slot: try Self.slot(options), macAddress: address))
+      networks.append(options["netdev"])
     case "ide-hd", "ide-cd":
       try options.allow(common + ["drive", "bus", "unit", "bootindex"])
       var index: Int?
@@ -153,8 +197,6 @@ struct DeviceOptions {
         throw OptionText.Failure("chardev=ID is missing; declare it with -chardev")
       }
       serials.append("chardev:\(chardev)")
-    case _ where driver.hasPrefix("virtio-"):
-      throw OptionText.Failure("there are no virtio devices yet; the guest's files come through -initrd")
     default:
       throw OptionText.Failure(
         "unknown device '\(driver)'; -device help lists those that are there")
@@ -184,6 +226,8 @@ struct DeviceOptions {
       configuration.debugConsoleReadbacks = debugConsoles.map(\.readback)
     }
     if pcTestDevice { configuration.pcTestDevice = true }
+    // Disks of -drive if=virtio come last, as in QEMU.
+    let cards = cards + drives.virtioDrives(notIn: cards).map { .init(.virtioBlock, drive: $0) }
     if !cards.isEmpty { configuration.pciDevices = cards }
   }
 

@@ -125,8 +125,12 @@ final class DriveFiles: DriveSource {
 
   /// A drive that a `-device` names becomes one of the IDE controller's.
   func plugIDE(_ id: String, isCDROM: Bool, index: Int?) throws {
-    guard let at = options.firstIndex(where: { $0.id == id }) else { throw OptionText.Failure("there is no drive '\(id)'") }
-    guard options[at].interface == .none else { throw OptionText.Failure("drive '\(id)' is in use; say if=none with it") }
+    guard let at = options.firstIndex(where: { $0.id == id }) else {
+      throw OptionText.Failure("there is no drive '\(id)'")
+    }
+    guard options[at].interface == .none else {
+      throw OptionText.Failure("drive '\(id)' is in use; say if=none with it")
+    }
     let taken = options.filter { $0.interface == .ide }.compactMap(\.index)
     guard let place = index ?? (0..<4).first(where: { !taken.contains($0) }), (0..<4).contains(place),
       !taken.contains(place)
@@ -135,6 +139,25 @@ final class DriveFiles: DriveSource {
     options[at].index = place
     options[at].isCDROM = isCDROM
     if isCDROM { options[at].isReadOnly = true }
+  }
+
+  /// A drive that a `-device virtio-blk-pci` names. - Returns: its place.
+  func plugVirtio(_ id: String) throws -> Int {
+    guard let at = options.firstIndex(where: { $0.id == id }) else {
+      throw OptionText.Failure("there is no drive '\(id)'")
+    }
+    guard options[at].interface == .none else {
+      throw OptionText.Failure("drive '\(id)' is in use; say if=none with it")
+    }
+    options[at].interface = .virtio
+    return at
+  }
+
+  /// The drives of `-drive if=virtio`, which make their own cards.
+  func virtioDrives(notIn cards: [MachineConfiguration.PCIDeviceOptions]) -> [Int] {
+    options.indices.filter { index in
+      options[index].interface == .virtio && !cards.contains { $0.kind == .virtioBlock && $0.drive == index }
+    }
   }
 
   // MARK: DriveSource
@@ -170,6 +193,8 @@ private final class MissingImage: DiskImage {
     size = drive.size
     path = drive.path
   }
-  func read(_ offset: UInt64, _ count: Int) throws -> [UInt8] { throw DiskImageError.cannotOpen(path: path, code: ENOENT) }
+  func read(_ offset: UInt64, _ count: Int) throws -> [UInt8] {
+    throw DiskImageError.cannotOpen(path: path, code: ENOENT)
+  }
   func write(_ offset: UInt64, _ bytes: [UInt8]) throws { throw DiskImageError.cannotOpen(path: path, code: ENOENT) }
 }

@@ -30,6 +30,14 @@ struct FirmwareOptions: ParsableArguments {
     help: ArgumentHelp("Look for firmware there, too.", valueName: "folder"))
   var folders: [String] = []
 
+  @Option(
+    name: .customLong("netdev", withSingleDash: true),
+    help: ArgumentHelp(
+      "A network for a card: socket,connect=HOST:PORT, socket,listen=:PORT, dgram,local.type=unix,local.path=,"
+        + "remote.type=unix,remote.path=, or dgram with local.host/port and remote.host/port. May be repeated.",
+      valueName: "type,id=ID[,…]"))
+  var netdevs: [String] = []
+
   /// - Throws: `CommandFailure` that names option and value.
   func apply(to configuration: inout MachineConfiguration, _ devices: inout DeviceOptions) throws {
     switch vga {

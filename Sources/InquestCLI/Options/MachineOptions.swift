@@ -129,6 +129,8 @@ package struct MachinePlan {
   package var initrdPaths: [String]
   /// Where debug consoles write, in the order of the configuration: arguments as of `-serial`.
   package var debugConsoles: [String]
+  /// What each network card is connected to.
+  var networks: [NetworkOptions?]
   /// Files of the drives.
   var driveFiles: DriveFiles
   /// Files of the firmware, its VGA BIOS and its kernel loader.
@@ -176,7 +178,8 @@ package struct MachinePlan {
     firmwareFiles = FirmwareFiles(options.firmware, vgaROM: devices.vgaROM, hasVGA: devices.hasVGA)
     devices.apply(to: &configuration)
     if !driveFiles.isEmpty { configuration.drives = driveFiles.options }
-    debugConsoles = devices.debugConsoles.map(\.backend)
+    debugConsoles = devices.debugConsoles.map(\.backend) + devices.consoles
+    networks = try NetworkOptions.links(options.firmware.netdevs, cards: devices.networks)
     extraSerials = devices.serials
 
     setup = RunSetup(configuration: configuration)

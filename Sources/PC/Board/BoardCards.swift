@@ -8,6 +8,7 @@ extension Board {
     if configuration.pcTestDevice == true { try mapTestDevice() }
     drives = try (configuration.drives ?? []).enumerated().map { try Drive($1, index: $0, world: world) }
     try plugIDE()
+    let direct = DirectMemory(memory)
     for options in configuration.pciDevices ?? [] {
       let card: PCIFunction
       switch options.kind {
@@ -17,12 +18,25 @@ extension Board {
         self.vga = vga
         card = vga
       case .testDevice: card = PCITestDevice()
-      default: throw MachineError.unknownDevice(options.kind.rawValue)
+      case .watchdog: card = I6300ESB(timers: timers)
+      case .virtioRNG: card = VirtioRNG(memory: direct, timers: timers)
+      case .virtioBlock:
+        guard let drive = options.drive, drives.indices.contains(drive), drives[drive].options.interface == .virtio
+        else {
+          throw MachineError.unknownDevice(options.kind.rawValue)
+        }
+        card = VirtioBlock(drive: drives[drive], memory: direct, timers: timers)
+      case .virtioConsole: card = VirtioConsole(memory: direct, timers: timers)
+      case .virtioNet:
+        card = VirtioNet(
+          macAddress: options.macAddress ?? [0x52, 0x54, 0, 0x12, 0x34, 0x56], memory: direct, timers: timers)
       }
       try plug(card, options.slot, options.kind.rawValue)
       cards.append(card)
     }
   }
+
+  func cards<Card: PCIFunction>(_: Card.Type) -> [Card] { cards.compactMap { $0 as? Card } }
 
   func plug(_ card: PCIFunction, _ slot: Int?, _ name: String) throws {
     guard let slot = slot ?? pci.freeSlot else { throw MachineError.noSlot(name) }
@@ -93,7 +107,11 @@ extension Board {
       if let vga { states.vga = [vga.displayState] }
       states.drives = drives.map(\.state)
       if let ide { states.ideChannels = ide.channels.map(\.state) }
-      states.pciTestDevices = cards.compactMap { ($0 as? PCITestDevice)?.testState }
+      states.pciTestDevices = cards(PCITestDevice.self).map(\.testState)
+      states.watchdogs = cards(I6300ESB.self).map(\.watchdogState)
+      states.virtio = cards(VirtioFunction.self).map(\.virtioState)
+      states.virtioInput = cards(VirtioConsole.self).map(\.backlog)
+      states.virtioFrames = cards(VirtioNet.self).map(\.backlog)
       return states
     }
     set {
@@ -102,9 +120,11 @@ extension Board {
       for (drive, state) in zip(drives, newValue.drives) { drive.state = state }
       for (channel, state) in zip(ide?.channels ?? [], newValue.ideChannels) { channel.state = state }
       if let state = newValue.vga.first { vga?.displayState = state }
-      for (device, state) in zip(cards.compactMap { $0 as? PCITestDevice }, newValue.pciTestDevices) {
-        device.testState = state
-      }
+      for (device, state) in zip(cards(PCITestDevice.self), newValue.pciTestDevices) { device.testState = state }
+      for (device, state) in zip(cards(I6300ESB.self), newValue.watchdogs) { device.watchdogState = state }
+      for (device, state) in zip(cards(VirtioFunction.self), newValue.virtio) { device.virtioState = state }
+      for (device, bytes) in zip(cards(VirtioConsole.self), newValue.virtioInput) { device.backlog = bytes }
+      for (device, frames) in zip(cards(VirtioNet.self), newValue.virtioFrames) { device.backlog = frames }
     }
   }
 }
@@ -118,8 +138,14 @@ struct CardStates: Codable {
   var pciTestDevices: [PCITestDevice.TestState] = []
   var drives: [Drive.State] = []
   var ideChannels: [IDEChannel.State] = []
+  var watchdogs: [I6300ESB.WatchdogState] = []
+  var virtio: [VirtioFunction.VirtioState] = []
+  var virtioInput: [[UInt8]] = []
+  var virtioFrames: [[[UInt8]]] = []
 
-  private enum CodingKeys: String, CodingKey { case pcTestDevice, shadow, vga, pciTestDevices, drives, ideChannels }
+  private enum CodingKeys: String, CodingKey {
+    case pcTestDevice, shadow, vga, pciTestDevices, drives, ideChannels, watchdogs, virtio, virtioInput, virtioFrames
+  }
 
   init() {}
 
@@ -134,6 +160,10 @@ struct CardStates: Codable {
     pciTestDevices = try states(.pciTestDevices)
     drives = try states(.drives)
     ideChannels = try states(.ideChannels)
+    virtioFrames = try states(.virtioFrames)
+    virtioInput = try states(.virtioInput)
+    virtio = try states(.virtio)
+    watchdogs = try states(.watchdogs)
   }
 
   func encode(to encoder: Encoder) throws {
@@ -147,5 +177,9 @@ struct CardStates: Codable {
     try add(pciTestDevices, .pciTestDevices)
     try add(drives, .drives)
     try add(ideChannels, .ideChannels)
+    try add(virtioFrames, .virtioFrames)
+    try add(virtioInput, .virtioInput)
+    try add(virtio, .virtio)
+    try add(watchdogs, .watchdogs)
   }
 }

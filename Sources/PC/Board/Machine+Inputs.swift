@@ -4,12 +4,18 @@ import X86
 extension Machine {
   /// Whether a byte for this serial port (0 is COM1) would be taken now.
   public func canReceiveSerial(_ port: Int) -> Bool {
-    board.serialPorts.indices.contains(port) && board.serialPorts[port].canReceive
+    if let console = virtioConsole(port) { return console.canReceive }
+    return board.serialPorts.indices.contains(port) && board.serialPorts[port].canReceive
   }
 
   /// Bytes arrive at a serial port.
   /// - Returns: how many of them there was room for.
   public func serialInput(port: Int, bytes: some Sequence<UInt8>) -> Int {
+    if let console = virtioConsole(port) {
+      let bytes = Array(bytes)
+      console.receive(bytes)
+      return bytes.count
+    }
     guard board.serialPorts.indices.contains(port) else { return 0 }
     var count = 0
     for byte in bytes {
@@ -17,6 +23,12 @@ extension Machine {
       count += 1
     }
     return count
+  }
+
+  /// A frame arrives at a network card (0 is the first). One that it cannot take is lost.
+  public func receiveFrame(device: Int, bytes: [UInt8]) {
+    let cards = board.cards(VirtioNet.self)
+    if cards.indices.contains(device) { cards[device].receive(bytes) }
   }
 
   /// QMP's `system_powerdown`.
@@ -35,5 +47,13 @@ extension Machine {
   public var keepsDriveHistory: Bool {
     get { board.drives.first?.keepsHistory ?? false }
     set { for drive in board.drives { drive.keepsHistory = newValue } }
+  }
+
+  /// Virtio consoles take input as serial ports do, under numbers of their own.
+  private func virtioConsole(_ port: Int) -> VirtioConsole? {
+    guard port >= firstVirtioConsole else { return nil }
+    let consoles = board.cards(VirtioConsole.self)
+    let index = port - firstVirtioConsole
+    return consoles.indices.contains(index) ? consoles[index] : nil
   }
 }

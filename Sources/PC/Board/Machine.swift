@@ -133,7 +133,29 @@ public final class Machine: TimeSource {
     for (index, console) in board.debugConsoles.enumerated() {
       console.onTransmit = { [unowned self] in world.didTransmit(port: 0x100 + index, byte: $0) }
     }
+    connectCards()
   }
+
+  /// What cards on the PCI bus tell the outside.
+  private func connectCards() {
+    for card in board.cards(VirtioFunction.self) {
+      card.onMSI = { [unowned self] address, data in
+        // Messages to anything but the interrupt range go nowhere.
+        if address & 0xFFF0_0000 == 0xFEE0_0000 { board.apicBus.sendMSI(address: address, data: data) }
+      }
+    }
+    for card in board.cards(VirtioRNG.self) { card.draw = { [unowned self] in drawEntropy() } }
+    for (index, card) in board.cards(VirtioConsole.self).enumerated() {
+      let port = firstVirtioConsole + index
+      card.onTransmit = { [unowned self] in for byte in $0 { world.didTransmit(port: port, byte: byte) } }
+    }
+    for (index, card) in board.cards(VirtioNet.self).enumerated() {
+      card.onTransmit = { [unowned self] in world.didSendFrame(device: index, bytes: $0) }
+    }
+    for card in board.cards(I6300ESB.self) { card.onExpired = { [unowned self] in stop(.watchdog) } }
+  }
+  /// The number by which the first virtio console is known: behind the debug consoles.
+  var firstVirtioConsole: Int { 0x100 + board.debugConsoles.count }
 
   /// The guest wants something from outside; the run stops behind this instruction.
   private func stop(_ reason: MachineStop) {
@@ -295,7 +317,8 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
         + "files, or leave -bios out"
     case .unknownDevice(let name): return "\(name): there is no such device"
     case .driveSize(let id, let size):
-      return "drive \(id): \(size) bytes: a multiple of 512 up to 8 TiB is possible, as far as the host has address space"
+      return
+        "drive \(id): \(size) bytes: a multiple of 512 up to 8 TiB is possible, as far as the host has address space"
     case .driveIndex(let id, let index):
       return "drive \(id): IDE has places 0 to 3, each for one drive"
         + (index.map { "; place \($0) is not there or taken" } ?? "")

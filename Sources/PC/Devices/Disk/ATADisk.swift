@@ -74,7 +74,8 @@ public final class ATADisk: IDEDevice {
       complete()
     case Command.readNativeMax, Command.readNativeMaxExt:
       let last = drive.sectorCount - 1
-      setAddress(command == Command.readNativeMax ? min(last, 0xFFF_FFFE) : last, isExt: command != Command.readNativeMax)
+      setAddress(
+        command == Command.readNativeMax ? min(last, 0xFFF_FFFE) : last, isExt: command != Command.readNativeMax)
       complete()
     case Command.checkPowerMode, 0x98:
       state.count = 0xFF  // active

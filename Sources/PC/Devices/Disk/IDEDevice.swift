@@ -146,7 +146,8 @@ open class IDEDevice {
   func identification(model: String, words: (inout [UInt16]) -> Void) -> [UInt8] {
     var data = [UInt16](repeating: 0, count: 256)
     func text(_ text: String, at word: Int, words count: Int) {
-      let bytes = Array(text.utf8.prefix(2 * count)) + [UInt8](repeating: 0x20, count: max(0, 2 * count - text.utf8.count))
+      let bytes =
+        Array(text.utf8.prefix(2 * count)) + [UInt8](repeating: 0x20, count: max(0, 2 * count - text.utf8.count))
       // The first character is in the upper byte.
       for i in 0..<count { data[word + i] = UInt16(bytes[2 * i]) << 8 | UInt16(bytes[2 * i + 1]) }
     }
