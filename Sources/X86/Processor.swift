@@ -28,6 +28,8 @@ public final class Processor {
   public let seams: ProcessorSeams
   /// In HLT or MWAIT.
   public var isHalted = false
+  /// The next instruction has met a data breakpoint and is to be executed alone, which makes no other difference.
+  private var stepsNext = false
 
   /// - Parameter seams: the world; its `codeWritten` and `flushBlocks` must end here (see `ProcessorWorld`).
   public init(memory: GuestMemory, seams: ProcessorSeams, model: ProcessorModel = .default) {
@@ -151,8 +153,6 @@ public final class Processor {
     f.pointee.attention = false
     var slotEpoch = cache.epoch
     f.pointee.exitSlot = 0
-    // The next instruction has met a data breakpoint and is to be executed alone.
-    var stepsNext = false
 
     while true {
       if f.pointee.attention { return .attention }
