@@ -67,7 +67,8 @@ let package = Package(
       ], swiftSettings: settings),
     .target(name: "Manage", dependencies: ["Monitor", "Trace"], swiftSettings: settings),
     .target(
-      name: "Debugger", dependencies: ["Session", "Monitor", "PC", "X86Core", "X86System"], swiftSettings: settings),
+      name: "Debugger", dependencies: ["Session", "Monitor", "Disassembly", "PC", "X86Core", "X86System"],
+      swiftSettings: settings),
     .target(name: "CoreDump", dependencies: ["X86Core", "X86System", "CZlib"], swiftSettings: settings),
     .target(name: "Disassembly", dependencies: ["CCapstone"], swiftSettings: settings),
     .target(name: "Forensics", dependencies: ["CoreDump", "X86Core", "X86System"], swiftSettings: settings),

@@ -82,7 +82,7 @@ public final class LiveTarget: DebugTarget, @unchecked Sendable {
     switch line.split(separator: " ").first {
     case "cont", "c": return "use gdb's 'continue'\n"
     case "stop", "s": return "the machine stands already\n"
-    default: return console.execute(line, on: session)
+    default: return DisassemblyCommand.run(line, on: machine) ?? console.execute(line, on: session)
     }
   }
 }

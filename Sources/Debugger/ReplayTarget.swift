@@ -91,6 +91,7 @@ public final class ReplayTarget: DebugTarget, @unchecked Sendable {
     seek INSTANT -- go to a place of the run: 812.3M, panic, panic-1000, cont:1, t=3.25s, start, end
     who-wrote ADDR [LENGTH] -- the last write to memory at a linear address before now
     info replay -- show record/replay information
+    x/8i [ADDRESS] -- disassemble, in the mode that the processor is in
 
     """
   /// gdb does not know that a command of the monitor has moved the machine.
@@ -112,7 +113,7 @@ public final class ReplayTarget: DebugTarget, @unchecked Sendable {
         return console.execute(line, on: timeline.session) + place() + "the trace ends at \(timeline.end)\n"
       case "cont", "c", "stop", "s": return "use gdb's 'continue' and 'reverse-continue'\n"
       case "quit", "q": return "use gdb's 'kill', or 'detach'\n"
-      default: return console.execute(line, on: timeline.session)
+      default: return DisassemblyCommand.run(line, on: machine) ?? console.execute(line, on: timeline.session)
       }
     } catch {
       return "Error: \((error as? ControlError)?.message ?? "\(error)")\n"
@@ -140,7 +141,9 @@ public final class ReplayTarget: DebugTarget, @unchecked Sendable {
 
   /// Goes back to the last write and returns to where it was.
   private func whoWrote(_ text: String, length: String) throws -> String {
-    guard let address = number(text), let count = number(length), (1...4096).contains(count) else {
+    guard let address = DisassemblyCommand.address(text, machine), let count = OptionText.number(length),
+      (1...4096).contains(count)
+    else {
       return "'\(text)' is not an address\n"
     }
     guard let record = try timeline.whoWrote(address, count: Int(count)) else {
@@ -153,12 +156,5 @@ public final class ReplayTarget: DebugTarget, @unchecked Sendable {
 
   private static func hexadecimal(_ bytes: [UInt8]) -> String {
     bytes.count <= 8 ? "0x" + Hexadecimal.text(bytes.reversed()) : Hexadecimal.text(bytes)
-  }
-
-  private func number(_ text: String) -> UInt64? {
-    if text.hasPrefix("$"), let register = ProcessorRegister.named(String(text.dropFirst())) {
-      return RegisterFile(of: machine).value(register)
-    }
-    return OptionText.number(text)
   }
 }

@@ -69,6 +69,11 @@ check 'monitor who-wrote' grep -qE '^last written at .* by processor, rip 0x' wh
 with_gdb physical.out 'maintenance packet Qqemu.PhyMemMode:1' "x/2gx $balances" 'maintenance packet Qqemu.PhyMemMode:0'
 check 'physical memory' grep -qE "^$balances:" physical.out
 
+# The guest begins in 32-bit mode, which gdb cannot disassemble on a 64-bit machine; the monitor can.
+with_gdb mode.out 'monitor seek 20' 'monitor x/2i $pc' "monitor x/2i $(symbol start)" 'monitor x/3i 0xdead0000'
+check 'monitor x/i knows the mode' grep -qE '^0x[0-9a-f]+: +rep stosd' mode.out
+check 'at an address, too' grep -qE "^$(symbol start): +cli" mode.out
+
 # --- What gdb would not do.
 check 'a client that dies in the middle, and the next one' "$remote" "localhost:$port" \
   '?=>^T05thread:01;' 'Z2,100,8=>OK' 'raw:$bc#c5' close 'qC=>^QC01$' 'm100000,8=>^[0-9a-f]{16}$'
