@@ -256,6 +256,11 @@ public struct CPUFields {
   public var debugMet: UInt64 = 0
   /// Microcode-visible odds and ends that only the system module uses are kept by it, keyed by MSR number.
   public var features: (UInt64, UInt64) = (0, 0)
+  /// Which of the named models the processor is; kept by the system module.
+  public var modelNumber: UInt8 = 0
+  /// While an instruction computes one half after the other: exceptions of SSE that are not masked wait here.
+  public var collectsExceptions: Bool = false
+  public var collectedExceptions: UInt32 = 0
   /// Pages of 1 GiB: a model's feature that page walks ask for.
   @inlinable public var hasGigabytePages: Bool { features.1 & 1 << 4 != 0 }
   public init() {}

@@ -143,16 +143,24 @@ extension ProcessorModel {
   private func extendedState(_ subleaf: UInt32) -> CPUIDLeaf {
     guard decoder.contains(.xsave) else { return CPUIDLeaf() }
     let mask = validXCR0
-    let size: UInt32 = mask & 1 << 9 != 0 ? 2696 : (mask & 4 != 0 ? 832 : 576)
+    let size = Self.imageSize(mask)
     switch subleaf {
     case 0: return CPUIDLeaf(eax: UInt32(truncatingIfNeeded: mask), ebx: size, ecx: size, edx: 0)
     case 1:
       let eax = bits(decoder, [(0, .xsaveopt), (1, .xsavec), (3, .xsaves)] as [(UInt32, CPUFeatures)])
-      return CPUIDLeaf(eax: eax, ebx: decoder.contains(.xsavec) ? size : 0)
+      return CPUIDLeaf(eax: eax, ebx: decoder.contains(.xsavec) ? Self.compactedImageSize(mask) : 0)
     case 2 where mask & 4 != 0: return CPUIDLeaf(eax: 256, ebx: 576)
     case 9 where mask & 1 << 9 != 0: return CPUIDLeaf(eax: 8, ebx: 2688)
     default: return CPUIDLeaf()
     }
+  }
+
+  /// Bytes of XSAVE's image of these components in the standard format (SDM 1 13.4.3).
+  static func imageSize(_ components: UInt64) -> UInt32 {
+    components & 1 << 9 != 0 ? 2696 : (components & 4 != 0 ? 832 : 576)
+  }
+  static func compactedImageSize(_ components: UInt64) -> UInt32 {
+    576 + (components & 4 != 0 ? 256 : 0) + (components & 1 << 9 != 0 ? 8 : 0)
   }
 
   /// The hypervisor bit keeps Linux from looking for microcode updates, uncore counters and C-state registers; the
@@ -190,9 +198,7 @@ extension ProcessorModel {
 func cpuid(_ cpu: CPU, _ op: OpRef) -> Outcome {
   let f = cpu.f
   let number = cpu.reg(GPR.rax, UInt32.self)
-  var model = ProcessorModel.default
-  model.decoder = cpu.decoderFeatures
-  model.features = cpu.modelFeatures
+  let model = cpu.model
   var leaf = model.leaf(number, cpu.reg(GPR.rcx, UInt32.self))
   switch number {
   case 1:
@@ -202,8 +208,9 @@ func cpuid(_ cpu: CPU, _ op: OpRef) -> Outcome {
   case 7:
     if f.pointee.cr4 & CR4.pke != 0 { leaf.ecx |= 1 << 4 }
   case 0xD where cpu.reg(GPR.rcx, UInt32.self) == 0 && model.decoder.contains(.xsave):
-    let enabled = f.pointee.xcr0
-    leaf.ebx = enabled & 1 << 9 != 0 ? 2696 : (enabled & 4 != 0 ? 832 : 576)
+    leaf.ebx = ProcessorModel.imageSize(f.pointee.xcr0)
+  case 0xD where cpu.reg(GPR.rcx, UInt32.self) == 1 && model.decoder.contains(.xsavec):
+    leaf.ebx = ProcessorModel.compactedImageSize(f.pointee.xcr0)
   case 0x8000_0001:
     // SYSCALL is announced in 64-bit mode alone.
     if !cpu.is64Bit { leaf.edx &= ~(1 << 11) }

@@ -85,8 +85,7 @@ func xsetbv(_ cpu: CPU, _ op: OpRef) -> Outcome {
   guard f.pointee.cr4 & CR4.osxsave != 0 else { return outcome(cpu.fault(Vector.ud)) }
   guard cpu.requirePrivilege() else { return .fault }
   let value = UInt64(cpu.reg(GPR.rdx, UInt32.self)) << 32 | UInt64(cpu.reg(GPR.rax, UInt32.self))
-  var model = ProcessorModel.default
-  model.decoder = cpu.decoderFeatures
+  let model = cpu.model
   // x87 always; AVX only with SSE (SDM 1 13.3).
   guard cpu.reg(GPR.rcx, UInt32.self) == 0, value & ~model.validXCR0 == 0, value & 1 != 0, value & 6 != 4
   else {

@@ -35,6 +35,10 @@ public struct ProcessorModel: Sendable {
   public var brand: String
   public var decoder: CPUFeatures
   public var features: ModelFeatures
+  /// What the real one has and this one has not, by QEMU's names.
+  public var leftOut: [String] = []
+  /// Its place in `ProcessorModel.named`: what a processor keeps of its name.
+  var number: UInt8 { UInt8(truncatingIfNeeded: Self.named.firstIndex { $0.name == name } ?? 0) }
 
   /// x86-64-v2, Westmere's family and model: old enough that no driver looks for what is not there.
   public static let `default` = ProcessorModel(
@@ -43,7 +47,7 @@ public struct ProcessorModel: Sendable {
       .x86_64_v2, .rdtscp, .rdrand, .rdseed, .fsgsbase, .clflushopt, .prefetchw, .invpcid,
     ],
     features: [
-      .smep, .umip, .erms, .gigabytePages, .tscDeadline, .speculationControl, .hypervisor,
+      .smep, .umip, .erms, .gigabytePages, .tscDeadline, .speculationControl, .hypervisor, .pcid,
     ])
 
   public init(

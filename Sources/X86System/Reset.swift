@@ -88,6 +88,7 @@ extension CPU {
     setMSRWord(MSRStore.microcode, 1 << 32)
 
     f.pointee.features = (model.decoder.rawValue, model.features.rawValue)
+    f.pointee.modelNumber = model.number
     updateMode()
   }
 }

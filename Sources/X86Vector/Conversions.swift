@@ -71,6 +71,7 @@ func fromIntegerExact<T: SSEScalar, I: SSEInteger>(
 }
 /// The same of a value in the low bits.
 enum FromInteger<T: SSEScalar, I: SSEInteger>: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       let r = SSE.convert(I(truncatingIfNeeded: b[0]), to: T.self, &m).bits
@@ -87,6 +88,7 @@ enum FromInteger<T: SSEScalar, I: SSEInteger>: VectorOperation {
 }
 
 enum Cvtss2sd: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(SSE.widen(Float(bits: b[0]), &m).bitPattern, a[1]) }
   }
@@ -97,6 +99,7 @@ enum Cvtss2sd: VectorOperation {
   }
 }
 enum Cvtsd2ss: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in a.with(low: SSE.narrow(Double(bits: b[0]), &m)) }
   }
@@ -107,6 +110,7 @@ enum Cvtsd2ss: VectorOperation {
   }
 }
 enum Cvtps2pd: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .widening }
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       let low = SSE.widen(b.f32[0], &m)
@@ -121,6 +125,7 @@ enum Cvtps2pd: VectorOperation {
   }
 }
 enum Cvtpd2ps: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .narrowing }
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       let low = SSE.narrow(b.f64[0], &m)
@@ -153,6 +158,7 @@ enum Cvtdq2ps: VectorOperation {
 }
 /// Exact.
 enum Cvtdq2pd: PackedOperation {
+  @inline(__always) static var rule: LaneRule { .widening }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     V128(SIMD2<Double>(Double(b.s32[0]), Double(b.s32[1])))
   }
@@ -177,6 +183,7 @@ enum SinglesToIntegers<R: Rounding>: VectorOperation {
 }
 /// CVTPD2DQ, CVTTPD2DQ: zeros above.
 enum DoublesToIntegers<R: Rounding>: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .narrowing }
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       let low = R.convert(b.f64[0], Int32.self, &m)
@@ -252,6 +259,7 @@ func toMMX<O: VectorOperation, M: MemorySource>(
 // MARK: Roundings
 
 enum Roundss: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in a.with(low: SSE.roundToIntegral(Float(bits: b[0]), control: imm, &m)) }
   }
@@ -264,6 +272,7 @@ enum Roundss: VectorOperation {
   }
 }
 enum Roundsd: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(SSE.roundToIntegral(Double(bits: b[0]), control: imm, &m).bits, a[1]) }
   }

@@ -15,6 +15,10 @@ extension CPU {
       f.pointee.mxcsr = m
       return r
     }
+    if f.pointee.collectsExceptions {
+      f.pointee.collectedExceptions |= m & MXCSR.flags
+      return r
+    }
     return hasRaised(m & MXCSR.flags) ? nil : r
   }
 
@@ -82,6 +86,7 @@ enum FloatSqrt: FloatOperation {
 
 /// ADDSS and its like: the other lanes stay.
 enum ScalarSingle<O: FloatOperation>: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in a.with(low: O.apply(Float(bits: a[0]), Float(bits: b[0]), &m)) }
   }
@@ -93,6 +98,7 @@ enum ScalarSingle<O: FloatOperation>: VectorOperation {
 }
 /// ADDSD and its like.
 enum ScalarDouble<O: FloatOperation>: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in V128(O.apply(Double(bits: a[0]), Double(bits: b[0]), &m).bits, a[1]) }
   }
@@ -201,27 +207,29 @@ enum Dppd: VectorOperation {
 // MARK: Comparisons
 
 enum Cmpss: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
-      let holds = SSE.compare(Float(bits: a[0]), Float(bits: b[0]), predicate: imm & 7, &m)
+      let holds = SSE.compare(Float(bits: a[0]), Float(bits: b[0]), predicate: imm & 31, &m)
       return V128(a[0] & 0xFFFF_FFFF_0000_0000 | (holds ? 0xFFFF_FFFF : 0), a[1])
     }
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard let holds = SSE.plainComparison(Float(bits: a[0]), Float(bits: b[0]), predicate: imm & 7) else { return nil }
+    guard let holds = SSE.plainComparison(Float(bits: a[0]), Float(bits: b[0]), predicate: imm & 31) else { return nil }
     return V128(a[0] & 0xFFFF_FFFF_0000_0000 | (holds ? 0xFFFF_FFFF : 0), a[1])
   }
 }
 enum Cmpsd: VectorOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
-      V128(SSE.compare(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 7, &m) ? .max : 0, a[1])
+      V128(SSE.compare(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 31, &m) ? .max : 0, a[1])
     }
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard let holds = SSE.plainComparison(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 7) else {
+    guard let holds = SSE.plainComparison(Double(bits: a[0]), Double(bits: b[0]), predicate: imm & 31) else {
       return nil
     }
     return V128(holds ? .max : 0, a[1])
@@ -231,13 +239,13 @@ enum Cmpps: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       var r = SIMD4<UInt32>(repeating: 0)
-      for i in 0..<4 where SSE.compare(a.f32[i], b.f32[i], predicate: imm & 7, &m) { r[i] = .max }
+      for i in 0..<4 where SSE.compare(a.f32[i], b.f32[i], predicate: imm & 31, &m) { r[i] = .max }
       return V128(r)
     }
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard let r = SSE.plainComparison(a.f32, b.f32, predicate: imm & 7) else { return nil }
+    guard let r = SSE.plainComparison(a.f32, b.f32, predicate: imm & 31) else { return nil }
     return V128(r)
   }
 }
@@ -245,14 +253,14 @@ enum Cmppd: VectorOperation {
   @inline(never) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
     c.withMXCSR { m in
       var r = V128(0, 0)
-      for i in 0..<2 where SSE.compare(a.f64[i], b.f64[i], predicate: imm & 7, &m) { r[i] = .max }
+      for i in 0..<2 where SSE.compare(a.f64[i], b.f64[i], predicate: imm & 31, &m) { r[i] = .max }
       return r
     }
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard let low = SSE.plainComparison(a.f64[0], b.f64[0], predicate: imm & 7),
-      let high = SSE.plainComparison(a.f64[1], b.f64[1], predicate: imm & 7)
+    guard let low = SSE.plainComparison(a.f64[0], b.f64[0], predicate: imm & 31),
+      let high = SSE.plainComparison(a.f64[1], b.f64[1], predicate: imm & 31)
     else { return nil }
     return V128(low ? .max : 0, high ? .max : 0)
   }
@@ -303,11 +311,13 @@ enum Comisd<S: Signalling>: VectorReader {
 // MARK: Approximations. They raise nothing.
 
 enum Rcpss: PackedOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     a.with(0, SSE.reciprocal(Float(bits: b[0])).bitPattern)
   }
 }
 enum Rsqrtss: PackedOperation {
+  @inline(__always) static var rule: LaneRule { .scalar }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     a.with(0, SSE.reciprocalSquareRoot(Float(bits: b[0])).bitPattern)
   }

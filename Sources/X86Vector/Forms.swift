@@ -9,8 +9,14 @@ protocol VectorOperation {
   static var hasPlainCase: Bool { get }
   /// What `apply` gives where no exception flag can change; nil where that is not certain.
   static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128?
+  /// How it becomes one of 256 bits.
+  static var rule: LaneRule { get }
+  /// The immediate for the upper half of 256 bits.
+  static func upperImmediate(_ imm: UInt8) -> UInt8
 }
 extension VectorOperation {
+  @inline(__always) static var rule: LaneRule { .halves }
+  @inline(__always) static func upperImmediate(_ imm: UInt8) -> UInt8 { imm }
   @inline(__always) static var hasPlainCase: Bool { false }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? { nil }
 }
@@ -213,6 +219,8 @@ struct VectorEntry {
   var memory: UInt = 0
   /// Both forms of MMX.
   var mmx: UInt = 0
+  /// All forms of AVX.
+  var vex: UInt = 0
 }
 
 /// An operation with a full-width source.
@@ -223,13 +231,15 @@ func packed<O: VectorOperation>(_: O.Type) -> VectorEntry { vector(O.self, Align
 func vector<O: VectorOperation, M: MemorySource>(_: O.Type, _: M.Type) -> VectorEntry {
   VectorEntry(
     register: handler { vectorRegister(O.self, $0, $1, $2) },
-    memory: handler { vectorMemory(O.self, M.self, $0, $1, $2) })
+    memory: handler { vectorMemory(O.self, M.self, $0, $1, $2) },
+    vex: handler { vexOperation(O.self, M.self, $0, $1, $2) })
 }
 @inline(__always)
 func reader<O: VectorReader, M: MemorySource>(_: O.Type, _: M.Type) -> VectorEntry {
   VectorEntry(
     register: handler { readerRegister(O.self, $0, $1, $2) },
-    memory: handler { readerMemory(O.self, M.self, $0, $1, $2) })
+    memory: handler { readerMemory(O.self, M.self, $0, $1, $2) },
+    vex: handler { vexReader(O.self, M.self, $0, $1, $2) })
 }
 /// With an MMX form as well.
 @inline(__always)

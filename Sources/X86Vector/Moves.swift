@@ -130,30 +130,37 @@ func insert<T: FixedWidthInteger>(
   _: T.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
 ) {
   slow(cpu, op, left) { c, o in
-    guard c.mayUseSSE() else { return .fault }
-    let value: T
-    if o.isMemory {
-      guard let read = c.readM(o, T.self) else { return .fault }
-      value = read
-    } else {
-      value = c.reg(o.s, T.self)
-    }
-    c.setXMM(o.d, c.xmm(o.d).with(Int(o.byte) & (128 / T.bitWidth &- 1), value))
+    guard c.mayUseSSE(), let r = inserted(c, o, into: c.xmm(o.d), T.self) else { return .fault }
+    c.setXMM(o.d, r)
     return .next
   }
 }
-/// PEXTRB, PEXTRW, PEXTRD, PEXTRQ, EXTRACTPS to E. A register gets zeros above.
+/// A register with the lane that the immediate names from E. nil: fault recorded.
+@inline(__always)
+func inserted<T: FixedWidthInteger>(_ c: CPU, _ o: OpRef, into v: V128, _: T.Type) -> V128? {
+  let value: T
+  if o.isMemory {
+    guard let read = c.readM(o, T.self) else { return nil }
+    value = read
+  } else {
+    value = c.reg(o.s, T.self)
+  }
+  return v.with(Int(o.byte) & (128 / T.bitWidth &- 1), value)
+}
+/// PEXTRB, PEXTRW, PEXTRD, PEXTRQ, EXTRACTPS.
 @inline(__always)
 func extract<T: FixedWidthInteger>(
   _: T.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
 ) {
-  slow(cpu, op, left) { c, o in
-    guard c.mayUseSSE() else { return .fault }
-    let value = c.xmm(o.d).lane(Int(o.byte) & (128 / T.bitWidth &- 1), T.self)
-    if o.isMemory { return c.writeM(o, value) ? .next : .fault }
-    c.setR64(o.s, UInt64(truncatingIfNeeded: value))
-    return .next
-  }
+  slow(cpu, op, left) { c, o in c.mayUseSSE() && extracted(c, o, T.self) ? .next : .fault }
+}
+/// The lane that the immediate names to E. A register gets zeros above. False: fault recorded.
+@inline(__always)
+func extracted<T: FixedWidthInteger>(_ c: CPU, _ o: OpRef, _: T.Type) -> Bool {
+  let value = c.xmm(o.d).lane(Int(o.byte) & (128 / T.bitWidth &- 1), T.self)
+  if o.isMemory { return c.writeM(o, value) }
+  c.setR64(o.s, UInt64(truncatingIfNeeded: value))
+  return true
 }
 /// PEXTRW r, xmm (0F C5).
 enum Pextrw: VectorReader {

@@ -305,6 +305,7 @@ protocol PackedShift: PackedOperation {
   static func shift(_ a: V128, _ count: UInt64) -> V128
 }
 extension PackedShift {
+  @inline(__always) static var rule: LaneRule { .sharedSource }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 { shift(a, b[0]) }
 }
 enum ShiftLeft<E: FixedWidthInteger & UnsignedInteger>: PackedShift {

@@ -81,6 +81,7 @@ enum Shufps: PackedOperation {
   }
 }
 enum Shufpd: PackedOperation {
+  @inline(__always) static func upperImmediate(_ imm: UInt8) -> UInt8 { imm &>> 2 }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     V128(imm & 1 == 0 ? a[0] : a[1], imm & 2 == 0 ? b[0] : b[1])
   }
@@ -114,6 +115,10 @@ enum PalignrMMX: PackedOperation {
 
 /// PBLENDW, BLENDPS, BLENDPD: a bit of the immediate for each lane.
 enum Blend<E: FixedWidthInteger>: PackedOperation {
+  /// Eight words repeat the immediate, wider lanes go on in it.
+  @inline(__always) static func upperImmediate(_ imm: UInt8) -> UInt8 {
+    E.bitWidth == 16 ? imm : imm &>> UInt8(truncatingIfNeeded: 128 / E.bitWidth)
+  }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let mask = lanes(E.self) { i in 0 &- E(truncatingIfNeeded: imm &>> UInt8(truncatingIfNeeded: i) & 1) }
     return a & ~mask | b & mask
@@ -122,13 +127,17 @@ enum Blend<E: FixedWidthInteger>: PackedOperation {
 /// PBLENDVB, BLENDVPS, BLENDVPD: the sign of each lane of XMM0.
 enum BlendVariable<E: FixedWidthInteger & SignedInteger>: VectorOperation {
   @inline(__always) static func apply(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    let mask = lanewise(c.xmm(0), a) { (m: E, _: E) in m &>> E(truncatingIfNeeded: E.bitWidth &- 1) }
+    select(a, b, c.xmm(0))
+  }
+  @inline(__always) static func select(_ a: V128, _ b: V128, _ signs: V128) -> V128 {
+    let mask = lanewise(signs, a) { (m: E, _: E) in m &>> E(truncatingIfNeeded: E.bitWidth &- 1) }
     return a & ~mask | b & mask
   }
 }
 
 /// PMOVSXxx, PMOVZXxx: the low lanes of `From`, extended by their own signedness.
 enum Widen<From: FixedWidthInteger, To: FixedWidthInteger>: PackedOperation {
+  @inline(__always) static var rule: LaneRule { .widening }
   @inline(__always) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     lanes(To.self) { i in To(truncatingIfNeeded: b.lane(i, From.self)) }
   }
@@ -136,6 +145,7 @@ enum Widen<From: FixedWidthInteger, To: FixedWidthInteger>: PackedOperation {
 
 /// MPSADBW: eight sums of four absolute differences each (SDM 2B).
 enum Mpsadbw: PackedOperation {
+  @inline(__always) static func upperImmediate(_ imm: UInt8) -> UInt8 { imm &>> 3 }
   @inline(never) static func apply(_ a: V128, _ b: V128, _ imm: UInt8) -> V128 {
     let first = Int(imm & 4)
     let block = Int(imm & 3) &* 4

@@ -8,17 +8,16 @@ extension MXCSR {
   static let writable: UInt32 = 0xFFFF
 }
 
+/// LDMXCSR. False: #GP or a page fault recorded.
+func loadMXCSR(_ c: CPU, _ o: OpRef) -> Bool {
+  guard let value = c.readM(o, UInt32.self) else { return false }
+  if value & ~MXCSR.writable != 0 { return c.fault(Vector.gp, code: 0) }
+  c.f.pointee.mxcsr = value
+  return true
+}
 @inline(__always)
 func ldmxcsr(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {
-  slow(cpu, op, left) { c, o in
-    guard c.mayUseSSE(), let value = c.readM(o, UInt32.self) else { return .fault }
-    if value & ~MXCSR.writable != 0 {
-      c.fault(Vector.gp, code: 0)
-      return .fault
-    }
-    c.f.pointee.mxcsr = value
-    return .next
-  }
+  slow(cpu, op, left) { c, o in c.mayUseSSE() && loadMXCSR(c, o) ? .next : .fault }
 }
 @inline(__always)
 func stmxcsr(_ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int) {

@@ -155,6 +155,18 @@ enum StringIndex<L: StringLength>: VectorReader {
     return true
   }
 }
+/// VPCMPESTRM, VPCMPISTRM: what is above XMM0 becomes zero.
+@inline(__always)
+func vexStringMask<L: StringLength>(
+  _: L.Type, _ cpu: UnsafeMutableRawPointer, _ op: UnsafeRawPointer, _ left: Int
+) {
+  vex(cpu, op, left) { c, o in
+    guard let b = c.source(o, Unaligned.self) else { return false }
+    _ = StringMask<L>.consume(c, o, c.xmm(o.d), b)
+    c.setYMM(0, V256(c.xmm(0)))
+    return true
+  }
+}
 /// PCMPESTRM, PCMPISTRM: a mask of bits or elements in XMM0.
 enum StringMask<L: StringLength>: VectorReader {
   @inline(__always) static func consume(_ c: CPU, _ o: OpRef, _ a: V128, _ b: V128) -> Bool {

@@ -44,13 +44,13 @@ func shiftPair<O: PackedShift>(_: O.Type) -> ImmediateShiftHandlers.Pair {
 /// The handler of an MMX or SSE instruction; nil when it is none. Register numbers and operand size of `op` are set
 /// here as the handler wants them; the memory operand, where ModRM names one, must be filled.
 public func vectorHandler(for instruction: Instruction, _ op: inout Op) -> UInt? {
-  guard instruction.vectorLength == 0 else { return nil }
   let saved = op
   op.d = instruction.reg
   op.s = instruction.rm
   op.imm = Int32(truncatingIfNeeded: instruction.immediate & 0xFF)
   op.size = instruction.operandSize | (instruction.isMemory ? Op.memory : 0)
-  if let address = chooseHandler(instruction, &op), address != 0 { return address }
+  let address = instruction.vectorLength == 0 ? chooseHandler(instruction, &op) : vexHandler(for: instruction, &op)
+  if let address, address != 0 { return address }
   op = saved
   return nil
 }
@@ -89,6 +89,10 @@ private func chooseHandler(_ i: Instruction, _ op: inout Op) -> UInt? {
   case .xrstor: return t.extendedState.xrstor
   case .xrstors: return t.extendedState.xrstors
   case .emms: return t.mmx.emms
+  case .cmpps, .cmppd, .cmpss, .cmpsd:
+    // Legacy encodings have eight predicates.
+    op.imm &= 7
+    return form(t.entries[i.operation], i)
   default: return form(t.entries[i.operation], i)
   }
 }
@@ -156,7 +160,7 @@ private func chooseMMX(_ t: VectorTables, _ i: Instruction, _ op: inout Op) -> U
 }
 
 /// The memory operand [rDI] of the masked stores, which ModRM does not name.
-private func setDestinationIndex(_ i: Instruction, _ op: inout Op) {
+func setDestinationIndex(_ i: Instruction, _ op: inout Op) {
   op.base = GPR.rdi
   op.index = Slot.zero
   op.scale = 0

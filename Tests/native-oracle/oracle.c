@@ -46,7 +46,8 @@ struct input {
     uint64_t fs_base, gs_base;
     uint8_t patch[64], patch2[64];
     uint8_t pad2[1024 - 512 - 328];
-    uint8_t fx[512]; /* FXSAVE image */
+    uint8_t fx[512];   /* FXSAVE image */
+    uint8_t ymm[16 * 16]; /* upper halves of the YMM registers */
 };
 
 struct output {
@@ -61,6 +62,7 @@ struct output {
     uint8_t pad[512 - 200];
     uint8_t fx[512];
     uint8_t memory[memory_reported];
+    uint8_t ymm[16 * 16];
 };
 
 struct shared {
@@ -70,7 +72,11 @@ struct shared {
     struct input inputs[];
 };
 
-_Static_assert(sizeof(struct input) == 1024 && sizeof(struct output) == 1024 + memory_reported, "layout");
+_Static_assert(sizeof(struct input) == 1280 && sizeof(struct output) == 1280 + memory_reported, "layout");
+
+/* In the XSAVE area of a signal frame: where its header and the upper halves of the YMM registers are (SDM 1 13.4). */
+enum { xsave_header = 512, xsave_ymm = 576, xsave_magic = 464, magic1 = 0x46505853 };
+static int has_avx;
 
 static struct shared *shared;
 static struct output *outputs;
@@ -119,6 +125,12 @@ static void report(const struct input *in, struct output *out, ucontext_t *uc, i
     __asm__ volatile("rdfsbase %0" : "=r"(out->fs_base));
     __asm__ volatile("rdgsbase %0" : "=r"(out->gs_base));
     copy(out->fx, uc->uc_mcontext.fpregs, 512);
+    const unsigned char *area = (const unsigned char *)uc->uc_mcontext.fpregs;
+    if (has_avx && *(const uint64_t *)(area + xsave_header) & 4)
+        copy(out->ymm, area + xsave_ymm, sizeof out->ymm);
+    else
+        for (volatile unsigned i = 0; i < sizeof out->ymm; i++)
+            out->ymm[i] = 0;
 
     const uint64_t *now = (const uint64_t *)data_base, *before = (const uint64_t *)initial;
     int words = writable_pages * page / 8, first = 0, last = words - 1;
@@ -158,9 +170,12 @@ static void load(const struct input *in, ucontext_t *uc)
     unsigned char *fx = (unsigned char *)uc->uc_mcontext.fpregs;
     /* Up to 464; what follows is the kernel's. */
     copy(fx, in->fx, 464);
-    /* XSAVE header: x87 and SSE are loaded, everything else goes to its initial state. */
-    if (*(uint32_t *)(fx + 464) == 0x46505853)
-        *(uint64_t *)(fx + 512) = 3;
+    /* XSAVE header: x87, SSE and AVX are loaded, everything else goes to its initial state. */
+    if (*(uint32_t *)(fx + xsave_magic) == magic1) {
+        *(uint64_t *)(fx + xsave_header) = has_avx ? 7 : 3;
+        if (has_avx)
+            copy(fx + xsave_ymm, in->ymm, sizeof in->ymm);
+    }
     for (unsigned i = 0; i < in->length; i++) {
         uint64_t offset = in->rip + i - (uint64_t)code_base;
         if (offset < code_pages * page)
@@ -217,6 +232,7 @@ int main(int argc, char **argv)
 {
     if (argc != 2)
         return 2;
+    has_avx = __builtin_cpu_supports("avx");
     int file = open(argv[1], O_RDWR);
     struct stat status;
     if (file < 0 || fstat(file, &status) != 0)

@@ -53,7 +53,9 @@ struct CaseBuilder {
     // Memory.
     var linear = target
     let i = encoded.instruction
-    if i.isMemory {
+    if i.isMemory && (form.entry.operands.contains(.vmd) || form.entry.operands.contains(.vmq)) {
+      reachByVector(i, input, target: target, indexBytes: i.opcode & 1 == 0 ? 4 : 8)
+    } else if i.isMemory {
       linear = reach(i, input, target: target)
     } else if form.entry.operands.contains(.ob) || form.entry.operands.contains(.ov) {
       linear = UInt64(bitPattern: i.displacement) &+ segmentBase(i, input)
@@ -82,7 +84,9 @@ struct CaseBuilder {
       case .ew, .mw, .ww, .m16int, .edMw, .evMw: return 2
       case .ed, .md, .wd, .qd, .m32fp, .m32int: return 4
       case .eq, .mq, .wq, .qq, .m64fp, .m64int: return 8
-      case .mdq, .wdq, .wx: return 16
+      case .mdq, .wdq: return 16
+      case .wx, .mx, .wqq: return form.entry.isVEX ? 32 : 16
+      case .vmd, .vmq: return 64
       case .m80fp, .m80bcd, .mp: return 10
       case .menv: return 28
       case .mstate: return 108
@@ -146,6 +150,24 @@ struct CaseBuilder {
     return (address(i, input) &+ segmentBase(i, input))
   }
 
+  /// Sets the base, and small indices in the vector register that a gather takes them from.
+  private mutating func reachByVector(_ i: Instruction, _ input: NativeInput, target: UInt64, indexBytes: Int) {
+    if i.base != Instruction.noRegister {
+      let offset = target &- segmentBase(i, input) &- UInt64(bitPattern: i.displacement)
+      input.setGPR(Int(i.base), i.addressSize == 4 ? offset & 0xFFFF_FFFF : offset)
+    }
+    for half in [input.fx + 160 + 16 * Int(i.index), input.ymm + 16 * Int(i.index)] {
+      for n in 0..<(16 / indexBytes) {
+        let index = g.chance(90) ? Int64(g.below(80)) - 8 : Int64(bitPattern: interestingInteger(&g))
+        if indexBytes == 4 {
+          half.storeBytes(of: Int32(truncatingIfNeeded: index), toByteOffset: 4 * n, as: Int32.self)
+        } else {
+          half.storeBytes(of: index, toByteOffset: 8 * n, as: Int64.self)
+        }
+      }
+    }
+  }
+
   /// The effective address with the registers as they are.
   private func address(_ i: Instruction, _ input: NativeInput) -> UInt64 {
     var sum = UInt64(bitPattern: i.displacement)
@@ -174,7 +196,7 @@ struct CaseBuilder {
     case .xlat: input.setGPR(3, drawAddress(1) &- (input.gpr(0) & 0xFF) &- segmentBase(i, input))
     case .leave: input.setGPR(5, drawAddress(8))
     case .enter: input.setGPR(5, drawAddress(8))
-    case .maskmovq, .maskmovdqu: input.setGPR(7, drawAddress(16) &- segmentBase(i, input))
+    case .maskmovq, .maskmovdqu, .vmaskmovdqu: input.setGPR(7, drawAddress(16) &- segmentBase(i, input))
     case .div, .idiv:
       // Half of the quotients fit.
       switch g.below(4) {

@@ -10,11 +10,15 @@ extension CaseBuilder {
     fx.storeBytes(of: 0x1F80, toByteOffset: 24, as: UInt32.self)
     fx.storeBytes(of: 0xFFFF, toByteOffset: 28, as: UInt32.self)
     let family = InstructionFamily(form.entry)
-    let kinds = family == .vector ? VectorKind.allCases : [.integers]
+    let isVector = family == .vector || family == .avx
+    let kinds = isVector ? VectorKind.allCases : [.integers]
     let kind = g.pick(kinds)
     for i in 0..<32 { fx.storeBytes(of: vectorWord(kind), toByteOffset: 160 + 8 * i, as: UInt64.self) }
+    if NativeOracle.hasAVX {
+      for i in 0..<32 { input.ymm.storeBytes(of: vectorWord(kind), toByteOffset: 8 * i, as: UInt64.self) }
+    }
     if family == .integer { return }
-    if family == .vector { fx.storeBytes(of: drawMXCSR(), toByteOffset: 24, as: UInt32.self) }
+    if isVector { fx.storeBytes(of: drawMXCSR(), toByteOffset: 24, as: UInt32.self) }
     if family == .x87 || form.entry.isMMX { fillX87(fx, family) }
   }
 
@@ -27,7 +31,7 @@ extension CaseBuilder {
     let bytes = input.setPatch(0, linear, count: 64)
     let kind = g.pick(VectorKind.allCases)
     for n in 0..<8 { bytes.storeBytes(of: vectorWord(kind), toByteOffset: 8 * n, as: UInt64.self) }
-    if form.entry.operation == .ldmxcsr {
+    if form.entry.operation == .ldmxcsr || form.entry.operation == .vldmxcsr {
       // Mostly without reserved bits.
       bytes.storeBytes(
         of: g.chance(90) ? UInt32(g.below(0x10000)) : UInt32(truncatingIfNeeded: g.next()), as: UInt32.self)

@@ -74,9 +74,9 @@ struct InstructionForm {
   }
 }
 
-/// The three parts of the instruction set that are tested apart.
+/// The parts of the instruction set that are tested apart.
 enum InstructionFamily: String, CaseIterable {
-  case integer, vector, x87
+  case integer, vector, avx, x87
 
   init(_ entry: OpcodeEntry) {
     if entry.map == 0 && (entry.opcode & 0xF8 == 0xD8 || entry.operation == .wait) {
@@ -84,7 +84,9 @@ enum InstructionFamily: String, CaseIterable {
     } else if entry.operands.contains(where: { Self.vectorKinds.contains($0) })
       || [.emms, .ldmxcsr, .stmxcsr, .fxsave, .fxrstor].contains(entry.operation)
     {
-      self = .vector
+      self = entry.isVEX ? .avx : .vector
+    } else if entry.isVEX && [.vzeroupper, .vzeroall, .vldmxcsr, .vstmxcsr].contains(entry.operation) {
+      self = .avx
     } else {
       self = .integer
     }

@@ -42,6 +42,11 @@ enum NativeComparison {
       compare(["ES", "CS", "SS", "DS", "FS", "GS"][s], UInt64(native.selector(s)), UInt64(guest.selector(s)))
     }
     compareFloat(native.fx, guest.fx, &result)
+    for r in 0..<32 {
+      let a = native.ymm.load(fromByteOffset: 8 * r, as: UInt64.self)
+      let b = guest.ymm.load(fromByteOffset: 8 * r, as: UInt64.self)
+      if a != b { result.append("YMM\(r / 2)[\(2 + r % 2)]: host \(hex(a)), guest \(hex(b))") }
+    }
     if !mask.ignoresMemory { compareMemory(native, guest, &result) }
     return result
   }
@@ -150,6 +155,10 @@ enum NativeComparison {
     for r in 0..<16 {
       let low = fx.load(fromByteOffset: 160 + 16 * r, as: UInt64.self)
       text += ", XMM\(r) \(hex(fx.load(fromByteOffset: 168 + 16 * r, as: UInt64.self))):\(hex(low))"
+    }
+    for r in 0..<16 {
+      let low = input.ymm.load(fromByteOffset: 16 * r, as: UInt64.self)
+      text += ", YMM\(r)H \(hex(input.ymm.load(fromByteOffset: 16 * r + 8, as: UInt64.self))):\(hex(low))"
     }
     return text
   }

@@ -75,7 +75,7 @@ final class NativeMachine {
     f.pointee.cr3 = Self.pml4
     f.pointee.cr4 =
       CR4.pae | CR4.pge | CR4.osfxsr | CR4.osxmmexcpt | CR4.fsgsbase | CR4.umip | CR4.osxsave
-    f.pointee.xcr0 = 3
+    f.pointee.xcr0 = 7
     f.pointee.efer = EFER.lme | EFER.lma | EFER.nxe | EFER.sce
     f.pointee.gdtr.base = Self.kernel + Self.gdt
     f.pointee.gdtr.limit = 127
@@ -186,7 +186,7 @@ final class NativeMachine {
     for i in 0..<16 {
       let to = cpu.vector(UInt8(i))
       to.copyMemory(from: fx + 160 + 16 * i, byteCount: 16)
-      (to + 16).initializeMemory(as: UInt8.self, repeating: 0, count: 16)
+      (to + 16).copyMemory(from: input.ymm + 16 * i, byteCount: 16)
     }
     cpu.updateMode()
   }
@@ -231,7 +231,10 @@ final class NativeMachine {
       let from = cpu.p + Layout.x87 + Int((top &+ UInt8(i)) & 7) * 16
       (fx + 32 + 16 * i).copyMemory(from: from, byteCount: 10)
     }
-    for i in 0..<16 { (fx + 160 + 16 * i).copyMemory(from: cpu.vector(UInt8(i)), byteCount: 16) }
+    for i in 0..<16 {
+      (fx + 160 + 16 * i).copyMemory(from: cpu.vector(UInt8(i)), byteCount: 16)
+      (output.ymm + 16 * i).copyMemory(from: cpu.vector(UInt8(i)) + 16, byteCount: 16)
+    }
 
     // Memory: bounds of what changed, then everything back.
     let now = memory.base + Int(Self.data)

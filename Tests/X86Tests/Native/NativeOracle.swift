@@ -16,7 +16,7 @@ enum NativeMap {
 
 /// One case as it lies in the memory shared with the helper (`struct input` of oracle.c).
 struct NativeInput {
-  static let size = 1024
+  static let size = 1280
   let p: UnsafeMutableRawPointer
 
   func gpr(_ i: Int) -> UInt64 { p.load(fromByteOffset: 8 * i, as: UInt64.self) }
@@ -48,6 +48,8 @@ struct NativeInput {
   var guestCode: UnsafeMutableRawPointer { p + 328 }
   /// FXSAVE image.
   var fx: UnsafeMutableRawPointer { p + 512 }
+  /// Upper halves of the YMM registers.
+  var ymm: UnsafeMutableRawPointer { p + 1024 }
 
   func setCode(_ bytes: [UInt8]) {
     p.storeBytes(of: UInt8(bytes.count), toByteOffset: 144, as: UInt8.self)
@@ -73,7 +75,7 @@ struct NativeInput {
 
 /// What became of a case (`struct output` of oracle.c); the guest's result is written in the same layout.
 struct NativeOutput {
-  static let size = 2048
+  static let size = 2304
   static let memoryReported = 1024
   let p: UnsafeMutableRawPointer
 
@@ -95,6 +97,8 @@ struct NativeOutput {
   var memoryLength: Int { Int(field(196, UInt32.self)) }
   var fx: UnsafeMutableRawPointer { p + 512 }
   var memory: UnsafeMutableRawPointer { p + 1024 }
+  /// Upper halves of the YMM registers.
+  var ymm: UnsafeMutableRawPointer { p + 1024 + Self.memoryReported }
 }
 
 /// The helper process: compiles Tests/native-oracle/oracle.c and hands it batches of cases in shared memory.
@@ -131,6 +135,15 @@ final class NativeOracle {
       return false
     #endif
   }
+
+  /// Whether the host can be the reference for AVX, AVX2, FMA and F16C too.
+  static let hasAVX: Bool = {
+    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
+      let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
+    else { return false }
+    let names = Set(flags.split(separator: " ").map(String.init))
+    return names.isSuperset(of: ["avx", "avx2", "fma", "f16c", "bmi1", "bmi2"])
+  }()
 
   /// - Parameter pattern: `NativeMap.dataSize` bytes.
   init(pattern: [UInt8]) throws {

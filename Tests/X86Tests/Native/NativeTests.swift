@@ -10,7 +10,8 @@ import X86Decode
 @Suite("Against the host's processor", .serialized)
 struct NativeTests {
   /// What the model under test has: more than it announces by default.
-  static let features: CPUFeatures = [
+  static let features = common.union(NativeOracle.hasAVX ? .x86_64_v3 : [])
+  private static let common: CPUFeatures = [
     .x86_64_v2, .lzcnt, .bmi1, .bmi2, .movbe, .adx, .aes, .pclmulqdq, .sha, .fsgsbase, .clflushopt, .clwb,
     .prefetchw, .rdtscp, .rdrand, .rdseed, .invpcid, .xsave, .smap,
   ]

@@ -45,6 +45,10 @@ enum VendorDifferences {
     if native.trap == 13 && guest.trap == 14 && guest.cr2 >= 0xFFFF_8000_0000_0000 {
       return "a hypervisor keeps parts of the upper half to itself"
     }
+    if i.vectorLength == 256 && native.trap == 14 && guest.trap == 13 && linear < 1 << 47 && linear &+ 31 >= 1 << 47 {
+      // SDM 1 3.3.7.1: every byte of an operand must be canonical; AMD's halves are accesses of their own.
+      return "256 bits across the end of the canonical addresses"
+    }
     switch i.operation {
     case .jmpFar, .callFar, .lss, .lfs, .lgs:
       // SDM 2A JMP, CALL, LSS: m16:64 with REX.W; APM 3 "CALL (Far)", "LxS": AMD has no such form.
@@ -73,10 +77,10 @@ enum VendorDifferences {
     case .enter:
       // SDM 2A ENTER ends with a check that a push would be possible; whether that minds its alignment is open.
       if native.trap == 17 && guest.trap != 17 { return "#AC for the last check of ENTER" }
-    case .rcpps, .rcpss, .rsqrtps, .rsqrtss:
+    case .rcpps, .rcpss, .rsqrtps, .rsqrtss, .vrcpps, .vrcpss, .vrsqrtps, .vrsqrtss:
       // SDM 2B RCPPS: "relative error … <= 1.5 * 2^-12": the value is the maker's.
       return "approximations"
-    case .maskmovq, .maskmovdqu:
+    case .maskmovq, .maskmovdqu, .vmaskmovdqu:
       // SDM 2B MASKMOVDQU: faults for bytes that are masked out are implementation-dependent.
       // A fault after AMD's has entered MMX state, too.
       if native.trap != 3 || guest.trap != 3 { return "faults of masked bytes" }
@@ -94,7 +98,7 @@ enum VendorDifferences {
     case .movsxd where i.operandSize == 2 && i.isMemory:
       // SDM 2B MOVSXD: r/m16 with 66; APM 3: reads 32 bits.
       if native.trap == 14 || native.trap == 17 { return "bytes that MOVSXD with 66 reads" }
-    case .ldmxcsr:
+    case .ldmxcsr, .vldmxcsr:
       // SDM 1 10.2.3: bits 31:16 are reserved; AMD has MXCSR.MM, bit 17.
       if guest.trap == 13 && native.fx.load(fromByteOffset: 24, as: UInt32.self) & 0x20000 != 0 {
         return "MXCSR.MM"
