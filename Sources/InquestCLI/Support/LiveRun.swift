@@ -41,6 +41,9 @@ struct LiveRun {
     if recording.options.hasMonitor {
       recording.onFailure = { Terminal.note($0) }
     }
+    if ProcessInfo.processInfo.environment["INQUEST_DEBUG"] != nil, let outcome = recording.machine.fastBootOutcome {
+      Terminal.note("fast boot: \(outcome)")
+    }
     let result = recording.run()
     _ = signals
     surroundings.close()

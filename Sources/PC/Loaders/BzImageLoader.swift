@@ -171,7 +171,7 @@ public struct BzImageLoader {
   }
 
   private static func write(_ bytes: ArraySlice<UInt8>, to address: UInt64, in memory: GuestMemory) -> Bool {
-    bytes.withUnsafeBytes { memory.write(address, $0) }
+    bytes.withUnsafeBytes { memory.writeFile(address, $0) }
   }
 }
 

@@ -15,7 +15,7 @@ enum InitrdPlacement {
     let room = limit > floor ? limit - floor : 0
     guard size <= room else { throw LoaderError.initrdTooLarge(size: size, room: room) }
     let address = (limit - size) & ~0xFFF
-    guard address >= floor, memory.write(address, initrd) else {
+    guard address >= floor, initrd.withUnsafeBytes({ memory.writeFile(address, $0) }) else {
       throw LoaderError.initrdTooLarge(size: size, room: room)
     }
     return address

@@ -115,17 +115,18 @@ public struct FastBoot {
       guard let size = KernelCompression.contentSize(of: payload), size > 0, size <= image.initSize else {
         throw FastBootRefusal("its payload's size makes no sense")
       }
-      guard let place = memory.openForFilling(placement.physical, image.initSize) else {
+      guard memory.isRAM(placement.physical, Int(image.initSize)),
+        let content = memory.openForFilling(placement.physical, UInt64(size))
+      else {
         throw FastBootRefusal("there is no RAM at 0x\(String(placement.physical, radix: 16))")
       }
-      let content = UnsafeMutableRawBufferPointer(rebasing: place[..<size])
       do {
         try compression.unpack(payload, into: content)
         let kernel = try RelocatableKernel(UnsafeRawBufferPointer(content))
         guard kernel.linkAddress == image.preferredAddress, kernel.memorySize <= image.initSize else {
           throw FastBootRefusal("it was not linked for the address that its setup header says")
         }
-        if kernel.isRelocatable || !placement.isRandomized { kernel.settle(in: place, virtual: placement.virtual) }
+        if kernel.isRelocatable || !placement.isRandomized { kernel.settle(in: content, virtual: placement.virtual) }
         return kernel
       } catch {
         memset(content.baseAddress!, 0, size)

@@ -126,10 +126,10 @@ public struct RelocatableKernel {
   /// Turns the file into the kernel where it lies, as the decompressor does: moves the segments down to their places and
   /// relocates them.
   /// - Parameters:
-  ///   - image: begins with the file's bytes; at least `memorySize` long.
+  ///   - image: the file's bytes.
   ///   - virtual: see `KernelPlacement`.
   public func settle(in image: UnsafeMutableRawBufferPointer, virtual: UInt64) {
-    guard let base = image.baseAddress, UInt64(image.count) >= memorySize, image.count >= end else { return }
+    guard let base = image.baseAddress, image.count >= end else { return }
     // None reaches what is moved after it, nor the tables.
     for segment in segments {
       memmove(base + Int(segment.target), base + segment.source, segment.fileSize)
