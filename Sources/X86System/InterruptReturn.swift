@@ -136,10 +136,10 @@ extension CPU {
         let s = segment(number).pointee
         let isConformingCode = s.attributes & 0x1C == 0x1C
         if !isConformingCode && s.dpl < target.rpl {
-          // In 64-bit mode a null selector keeps the base of FS and GS.
+          // The selector alone becomes null (SDM 2A IRET): 64-bit mode still uses the base of FS and GS.
           let base = segmentBase(number)
           setNullSegment(number, s.selector & 0xFFFC == 0 ? s.selector : 0)
-          if isLongActive && s.selector & 0xFFFC == 0 { setSegmentBase(number, base) }
+          if isLongActive { setSegmentBase(number, base) }
         }
       }
     }

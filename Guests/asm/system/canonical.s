@@ -78,11 +78,21 @@ main:
 
   # Control transfers.
   attempt
+1:
     jmp rbx
   try 13, "JMP"
+  equal [seen_rip], "offset 1b", "… is refused at JMP"
   attempt
+1:
     call rbx
-  try 13, "CALL: #GP at the instruction"
+  try 13, "CALL"
+  equal [seen_rip], "offset 1b", "… is refused at CALL"
+  attempt
+    push rbx
+1:
+    jmp [rsp]
+  try 13, "JMP through memory"
+  equal [seen_rip], "offset 1b", "… likewise"
   attempt
     push rbx
 1:
