@@ -80,7 +80,7 @@ final class LocalServer: @unchecked Sendable {
     self.loop = loop
     self.handlers = handlers
     var ends: [CInt] = [-1, -1]
-    guard listen(listener, 16) == 0, pipe(&ends) == 0 else {
+    guard listen(listener, 128) == 0, pipe(&ends) == 0 else {
       throw OptionText.Failure(unavailable: "Failed to listen on socket: \(String(cString: strerror(errno)))")
     }
     (wakeRead, wakeWrite) = (ends[0], ends[1])

@@ -69,7 +69,7 @@ public final class MuxBackend: @unchecked Sendable {
       }
       isEscaped = false
       switch byte {
-      case MuxBackend.escape: plain.append(byte)
+      case MuxBackend.escape, UInt8(ascii: "a"): plain.append(MuxBackend.escape)
       case UInt8(ascii: "c"):
         deliver()
         if !parts.isEmpty { focus = (focus + 1) % parts.count }
