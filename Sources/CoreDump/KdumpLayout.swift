@@ -30,9 +30,16 @@ struct KdumpLayout {
   private static func blocks(_ bytes: Int) -> Int { (bytes + blockSize - 1) / blockSize }
   private var subheaderBlocks: Int { Self.blocks(Self.subheaderSize + notes.count) }
   private var bitmapBlocks: Int { Self.blocks((frameCount + 7) / 8) }
-  private var pageCount: Int { ranges.reduce(0) { $0 + $1.count / Self.blockSize } }
+  /// Pages in the file.
+  private var pageCount: Int {
+    ranges.reduce(0) { count, range in
+      image.filter.excluded.isEmpty
+        ? count + range.count / Self.blockSize
+        : count + Self.frames(range).reduce(0) { $0 + (image.filter.excludes($1) ? 0 : 1) }
+    }
+  }
   private var descriptorOffset: Int { (1 + subheaderBlocks + 2 * bitmapBlocks) * Self.blockSize }
-  /// Where pages start: behind descriptors for all pages of RAM, so that it does not depend on what is left out.
+  /// Where pages start.
   var dataOffset: Int { descriptorOffset + pageCount * Self.descriptorSize }
 
   /// The front.

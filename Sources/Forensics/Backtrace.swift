@@ -156,7 +156,16 @@ struct Unwinder {
     switch entry.kind {
     case .registers, .partialRegisters: return takeRegisters(entry, base)
     default:
-      guard let target = space.u64(base &- 8) else { return .lost("the stack cannot be read at \(hex(base &- 8))") }
+      var base = base
+      guard var target = space.u64(base &- 8) else { return .lost("the stack cannot be read at \(hex(base &- 8))") }
+      // Code that was patched while the kernel ran (PUSH; POPF in place of a call) is not in its tables.
+      if isInstruction, !kernel.isReturnAddress(target), let pushed = space.u8(ip &- 1),
+        pushed & 0xF8 == 0x50 || pushed == 0x9C,
+        let next = space.u64(base), kernel.isReturnAddress(next)
+      {
+        base &+= 8
+        target = next
+      }
       switch entry.bpBase {
       case .previousSP:
         guard let value = space.u64(base &+ offset(entry.bpOffset)) else { return .lost("the stack cannot be read") }
