@@ -90,7 +90,8 @@ let package = Package(
     .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
     .testTarget(
-      name: "DebuggerTests", dependencies: ["Debugger", "Session", "X86Core", "X86System"], swiftSettings: settings),
+      name: "DebuggerTests", dependencies: ["Debugger", "Monitor", "Session", "X86Core", "X86System"],
+      swiftSettings: settings),
     .testTarget(name: "ForensicsTests", dependencies: ["Forensics"], swiftSettings: settings),
     .testTarget(name: "CoreDumpTests", dependencies: ["CoreDump", "CZlib"], swiftSettings: settings),
     .testTarget(name: "DiskImageTests", dependencies: ["DiskImage"], swiftSettings: settings),

@@ -31,6 +31,7 @@ class Client:
         host, _, port = self.address.rpartition(":")
         if host and port.isdigit():
             self.socket = socket.create_connection((host, int(port)), TIMEOUT)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         else:
             self.socket = socket.socket(socket.AF_UNIX)
             self.socket.settimeout(TIMEOUT)

@@ -93,6 +93,10 @@ for _ in {1..200}; do [[ -s unix.out ]] || sleep 0.05; done
 check 'on a socket in the file system' "$remote" gdb.sock '?=>^T05' 'vKill;1=>OK'
 check 'the command names it' grep -q "target remote $PWD/gdb.sock" unix.out
 
+timeout 60 gdb -nx -q -batch -ex "target remote | '$INQUEST' debug panic.inq -gdb stdio 2>pipe.log" -ex 'reverse-stepi' \
+  -ex 'x/i $rip' >pipe.out 2>&1
+check 'through a pipe' grep -qE '^=> .*out +%al,\(%dx\)' pipe.out
+
 check 'a port in use is told' refused 69 'in use' bash -c \
   "'$INQUEST' debug panic.inq -gdb tcp:127.0.0.1:0 >first.out 2>/dev/null & trap 'kill %1' EXIT
    for _ in {1..200}; do [[ -s first.out ]] || sleep 0.05; done

@@ -15,6 +15,14 @@ final class ReplayDebugging: @unchecked Sendable {
     let loop = loop
     let target = ReplayTarget(timeline, identity: MonitorIdentity(version: Session.version)) { loop.stop() }
     server = DebugServer(backend: backend, target: target, post: loop.post)
+    // Through a pipe gdb comes once: `target remote | inquest debug … -gdb stdio`.
+    if !(backend is SocketBackend), !backend.filename.hasPrefix("pty:") {
+      server.onClient = { [unowned timeline] isThere in
+        guard !isThere else { return }
+        timeline.interrupt()
+        loop.stop()
+      }
+    }
     server.start()
   }
 

@@ -37,7 +37,8 @@ final class Surroundings: @unchecked Sendable {
       var ports = options.serial
       if ports.isEmpty && options.nographic { ports = [options.monitor.isEmpty ? "mon:stdio" : "stdio"] }
       if ports.isEmpty && extraSerials.isEmpty && !options.nodefaults {
-        serials = [showsConsole && !options.usesStandardStreams ? StandardOutputConsole() : nil]
+        let isFree = !options.usesStandardStreams && device?.hasPrefix("stdio") != true
+        serials = [showsConsole && isFree ? StandardOutputConsole() : nil]
       }
       ports += extraSerials
       if serials.count + ports.count > 4 {
