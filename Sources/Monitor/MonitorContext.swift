@@ -8,7 +8,7 @@ public struct MonitorIdentity: Sendable {
   /// Inquest's own version.
   public var package: String
   /// Formats of `dump-guest-memory` that the machine writes.
-  public var dumpFormats = ["elf", "x-elf-gzip"]
+  public var dumpFormats = ["elf", "kdump-zlib", "kdump-raw-zlib", "x-elf-gzip"]
   /// A client that leaves half a mebibyte of answers unread for so long, in seconds, is cut off.
   public var slowClientTimeout = 30
   /// `-machine`'s name.
