@@ -18,6 +18,8 @@ extension MachineEvent {
     case .reset(let cause): return ("RESET", shutdownData(cause))
     case .shutdown(let cause): return ("SHUTDOWN", shutdownData(cause))
     case .watchdog(let action): return ("WATCHDOG", ["action": .string(action)])
+    case .rtcChange(let offset):
+      return ("RTC_CHANGE", ["offset": .integer(offset), "qom-path": "/machine/unattached/rtc"])
     case .dumpCompleted(let completed, let total, let error):
       var data = JSONObject([
         (
@@ -71,6 +73,7 @@ enum QMPEventTypes {
     ("RESET", [QMPMember("guest", .boolean), QMPMember("reason", shutdownCause)]),
     ("SHUTDOWN", [QMPMember("guest", .boolean), QMPMember("reason", shutdownCause)]),
     ("WATCHDOG", [QMPMember("action", QMPCommandTypes.watchdogAction)]),
+    ("RTC_CHANGE", [QMPMember("offset", .integer), QMPMember("qom-path", .string)]),
     (
       "DUMP_COMPLETED",
       [QMPMember("result", QMPCommandTypes.dumpStatus), QMPMember("error", .string, optional: true)]

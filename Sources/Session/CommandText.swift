@@ -126,6 +126,7 @@ extension MachineEvent {
     case .reset(let cause): return ("RESET", shutdownData(cause))
     case .shutdown(let cause): return ("SHUTDOWN", shutdownData(cause))
     case .watchdog(let action): return ("WATCHDOG", "{\"action\": \"\(action)\"}")
+    case .rtcChange(let offset): return ("RTC_CHANGE", "{\"offset\": \(offset)}")
     case .dumpCompleted: return ("DUMP_COMPLETED", "")
     }
   }

@@ -59,6 +59,8 @@ public enum MachineEvent: Sendable, Equatable {
   case reset(ShutdownCause)
   case shutdown(ShutdownCause)
   case watchdog(action: String)
+  /// The guest has set its clock so many seconds ahead of what it showed at power-on plus virtual time.
+  case rtcChange(offset: Int64)
   case dumpCompleted(completed: UInt64, total: UInt64, error: String?)
 }
 

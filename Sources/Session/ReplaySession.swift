@@ -82,6 +82,8 @@ public final class ReplaySession: Session {
   var target: StopTarget
   private var hasStarted = false
   private var wantsQuit = false
+  /// QMP's `replay-break`: an instruction count at which the replay pauses, once.
+  private var breakpoint: UInt64?
   /// A client has stopped the replay, or it holds at its target.
   private var isHeld = false
   private var accumulatedTime = 0.0
@@ -191,6 +193,12 @@ public final class ReplaySession: Session {
       mailbox.wait(nanoseconds: 100_000_000)
       return nil
     }
+    if let count = breakpoint, machine.instructionCount >= count {
+      breakpoint = nil
+      isHeld = true
+      if control.isRunning { mailbox.tell(.stop) }
+      return nil
+    }
     if isReached {
       guard let shouldHold, shouldHold() else { return .until }
       return hold()
@@ -219,6 +227,7 @@ public final class ReplaySession: Session {
     let count = machine.instructionCount
     var limit = min(sliceEnd, max(restCount, count &+ 1))
     if let input = nextInput { limit = min(limit, bound(input.instant)) }
+    if let breakpoint { limit = min(limit, max(breakpoint, count &+ 1)) }
     switch target {
     case .instant(let instant): limit = min(limit, bound(instant))
     case .instructionCount(let end): limit = min(limit, end)
@@ -414,6 +423,21 @@ public final class ReplaySession: Session {
         "a replay cannot be changed: '\(command.name)' was not part of the recording; use 'inquest branch' to go another way"
       )
     }
+  }
+
+  public override func setReplayBreakpoint(instructionCount: UInt64?) throws { breakpoint = instructionCount }
+
+  /// Forward only: going back needs checkpoints, which `inquest debug` has.
+  public override func replaySeek(instructionCount: UInt64) throws {
+    let now = machine.instructionCount
+    guard instructionCount >= now else {
+      throw ControlError(
+        "cannot seek to the specified instruction count: it lies before \(now), and a replay goes forward; "
+          + "'inquest debug' goes back")
+    }
+    guard instructionCount > now else { return }
+    breakpoint = instructionCount
+    if isHeld { try perform(.cont) }
   }
 
   // MARK: Branches

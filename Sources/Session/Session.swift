@@ -131,6 +131,7 @@ public class Session: ControlledMachine {
   func advance(to limit: UInt64) -> MachineStop {
     let stop = machine.run(until: limit)
     digestIfDue()
+    tellClockChange()
     switch stop {
     case .panicEvent(let byte): carryOut(control.panicEvent(byte))
     case .powerOff: carryOut(control.guestPowerOff())
@@ -140,6 +141,16 @@ public class Session: ControlledMachine {
     case .limit, .idle, .dead, .stopRequested: return stop
     }
     return .limit
+  }
+
+  private var clockOffset: Int64 = 0
+
+  /// The monitors are told when the guest has set its clock. That is no witness: they are told some time after it.
+  private func tellClockChange() {
+    let offset = machine.clockOffset
+    guard offset != clockOffset else { return }
+    clockOffset = offset
+    mailbox.tell(.rtcChange(offset: offset))
   }
 
   /// Where the next slice ends.
@@ -319,6 +330,12 @@ public class Session: ControlledMachine {
     }
   }
   public func hostAddress(ofPhysical address: UInt64) -> UInt64? { machine.hostAddress(ofPhysical: address) }
+  public func setReplayBreakpoint(instructionCount: UInt64?) throws {
+    throw ControlError("replay breakpoints are not available on this machine")
+  }
+  public func replaySeek(instructionCount: UInt64) throws {
+    throw ControlError("seeking is not available on this machine")
+  }
   public func registersText(cpu: Int) -> String {
     guard cpu == 0 else { return "" }
     // The monitor names the processor itself.

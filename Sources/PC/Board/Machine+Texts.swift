@@ -80,6 +80,9 @@ extension Machine {
     return text
   }
 
+  /// Seconds that the guest has set its real-time clock ahead of wall clock at power-on plus virtual time.
+  public var clockOffset: Int64 { board.rtc.state.secondsOffset }
+
   /// Where RAM at a guest-physical address lies in this process; nil where there is none.
   public func hostAddress(ofPhysical address: UInt64) -> UInt64? {
     var offset: UInt64 = 0
