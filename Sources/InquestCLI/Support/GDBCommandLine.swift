@@ -30,8 +30,8 @@ struct GDBCommandLine {
     }
     words = ["gdb", "-q"]
     if let symbols {
-      let offset = symbols.offset == 0 ? "" : " -o 0x" + String(symbols.offset, radix: 16)
-      words += ["-ex", "symbol-file \(symbols.path)\(offset)"]
+      let offset = symbols.offset == 0 ? "" : "-o 0x" + String(symbols.offset, radix: 16) + " "
+      words += ["-ex", "symbol-file \(offset)\(symbols.path)"]
     }
     words += ["-ex", "target remote \(address)"]
   }
