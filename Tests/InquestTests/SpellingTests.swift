@@ -23,7 +23,7 @@ import InquestCLI
   }
 
   @Test(arguments: [
-    ["-cpu", "max"], ["-cpu", "host,+avx2"], ["-display", "none"], ["-net", "none"], ["-nic", "none"],
+    ["-display", "none"], ["-net", "none"], ["-nic", "none"],
     ["-no-user-config"], ["-overcommit", "mem-lock=off"], ["-msg", "timestamp=on"], ["-snapshot"], ["-k", "de"],
     ["-audiodev", "none,id=a"], ["-sandbox", "off"],
   ])
