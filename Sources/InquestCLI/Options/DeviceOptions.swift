@@ -261,8 +261,7 @@ enum OptionHelp {
       switch option.drop(while: { $0 == "-" }) {
       case "device" where option.first == "-": return DeviceOptions.help
       case "machine" where option.first == "-", "M" where option.first == "-": return MachineTypeOption.help
-      case "cpu" where option.first == "-":
-        return "There is one processor; -cpu is accepted with any model and changes nothing."
+      case "cpu" where option.first == "-": return ProcessorOption.help
       case "accel" where option.first == "-": return "tcg"
       default: continue
       }

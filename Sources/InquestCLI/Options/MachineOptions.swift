@@ -31,6 +31,13 @@ struct MachineOptions: ParsableArguments {
   var memory: String?
 
   @Option(
+    name: .customLong("cpu", withSingleDash: true),
+    help: ArgumentHelp(
+      "The processor: a model of QEMU's, limited to what is implemented, and features; -cpu help lists both. "
+        + "(default: Westmere)", valueName: "model[,±feature…]"))
+  var processor: String?
+
+  @Option(
     name: .customLong("smp", withSingleDash: true),
     help: ArgumentHelp("Processors: 1 for now.", valueName: "n"))
   var smp: String?
@@ -157,6 +164,7 @@ package struct MachinePlan {
     if let text = options.memory { configuration.memorySize = try MemorySizeOption.parse(text) }
     configuration.commandLine = options.append ?? ""
     configuration.kernelName = options.kernel
+    configuration.processor = try options.processor.flatMap { try ProcessorOption.parse($0) }
     if let smp = options.smp { try Self.checkProcessors(smp) }
     let icount = try options.icount.map { try IcountOption($0) }
     if let shift = icount?.shift { configuration.timeShift = shift }

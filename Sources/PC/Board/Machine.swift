@@ -72,7 +72,7 @@ public final class Machine: TimeSource {
     let clock = BoardClock()
     board = try Board(configuration, images: images, memory: memory, timeSource: clock, world: world)
     let seams = BoardSeams(board: board)
-    processor = Processor(memory: memory, seams: seams)
+    processor = Processor(memory: memory, seams: seams, model: try Self.model(configuration.processor))
     processor.cpu.f.pointee.timeShift = configuration.timeShift
     clock.processor = processor
     entropy = RandomStream(seed: configuration.seed, purpose: .entropy)
@@ -85,6 +85,14 @@ public final class Machine: TimeSource {
     seams.connect(machine: self, processor: processor)
     connect()
     try powerOn()
+  }
+
+  private static func model(_ options: MachineConfiguration.ProcessorOptions?) throws -> ProcessorModel {
+    guard let options else { return .default }
+    guard let model = ProcessorModel(named: options.name, features: options.features) else {
+      throw MachineError.processor(options.name)
+    }
+    return model
   }
 
   private let clock: BoardClock
@@ -296,6 +304,7 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
   case driveSize(String, UInt64)
   case driveIndex(String, Int?)
   case slot(String, Int)
+  case processor(String)
 
   public var description: String {
     switch self {
@@ -307,6 +316,8 @@ public enum MachineError: Error, Equatable, CustomStringConvertible {
     case .serialPorts(let count): return "\(count) serial ports: at most 4 are possible"
     case .portRange(let name, let first, let count):
       return "\(name): \(count) ports from 0x\(String(first, radix: 16)) on are not in the I/O space"
+    case .processor(let name):
+      return "processor \(name): this version has no such model, or not all of its features (-cpu)"
     case .noKernel: return "there is nothing to start; name a kernel with -kernel, or firmware with -bios"
     case .firmwareSize(let size): return "firmware of \(size) bytes: 1 byte to 16 MiB are possible (-bios)"
     case .firmwareKernel:

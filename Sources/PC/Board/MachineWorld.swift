@@ -43,6 +43,22 @@ public struct MachineConfiguration: Codable, Equatable, Sendable {
   /// `-drive`, in the order of the command line; requests and cards name them by their places here.
   public var drives: [DriveOptions]?
 
+  /// `-cpu`; nil for the default model.
+  public var processor: ProcessorOptions?
+
+  /// The processor: a model's name and all the features that it shall have.
+  public struct ProcessorOptions: Codable, Equatable, Sendable {
+    /// As `ProcessorModel.named` has it.
+    public var name: String
+    /// As `ProcessorModel.featureNames` names them.
+    public var features: [String]
+
+    public init(name: String, features: [String]) {
+      self.name = name
+      self.features = features
+    }
+  }
+
   /// A card of the PCI bus.
   public struct PCIDeviceOptions: Codable, Equatable, Sendable {
     /// Named as QEMU names its devices.
