@@ -136,9 +136,10 @@ extension CPU {
         let s = segment(number).pointee
         let isConformingCode = s.attributes & 0x1C == 0x1C
         if !isConformingCode && s.dpl < target.rpl {
-          // The selector alone becomes null (SDM 2A IRET): 64-bit mode still uses the base of FS and GS.
+          // The selector alone becomes 0, one that is null already too (SDM 2A IRET): 64-bit mode still uses the base of
+          // FS and GS.
           let base = segmentBase(number)
-          setNullSegment(number, s.selector & 0xFFFC == 0 ? s.selector : 0)
+          setNullSegment(number, 0)
           if isLongActive { setSegmentBase(number, base) }
         }
       }

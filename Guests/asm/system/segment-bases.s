@@ -53,6 +53,16 @@ main:
   movzx edx, dx
   equal rdx, 0, "… which is null then"
   base_is FS_BASE, 0x2000, "FS's base likewise"
+  attempt
+    mov eax, 3
+    mov fs, eax
+    enter_user
+    mov dx, fs
+    int RETURN_VECTOR
+  attempted
+  expect RETURN_VECTOR, 0, "to ring 3 with a null selector of RPL 3"
+  movzx edx, dx
+  equal rdx, 0, "… which is 0 there"
   set_base KERNEL_GS_BASE, 0x3000
   swapgs
   base_is GS_BASE, 0x3000, "SWAPGS"
