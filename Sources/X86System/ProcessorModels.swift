@@ -55,9 +55,18 @@ extension ProcessorModel {
 
   private static func withoutVariant(_ name: String) -> String {
     var name = name
-    for suffix in ["-noTSX", "-IBRS", "-IBPB"] {
-      while let range = name.range(ofLast: suffix) { name.removeSubrange(range) }
+    var before = ""
+    // Version first, then as many variants as there are.
+    name = withoutVersion(name)
+    while before != name {
+      before = name
+      for suffix in ["-noTSX", "-IBRS", "-IBPB"] where name.hasSuffix(suffix) { name.removeLast(suffix.count) }
     }
+    return name
+  }
+
+  private static func withoutVersion(_ name: String) -> String {
+    var name = name
     if let dash = name.lastIndex(of: "-"), name[name.index(after: dash)...].first == "v",
       name[name.index(dash, offsetBy: 2)...].allSatisfy(\.isNumber)
     {
@@ -131,12 +140,6 @@ extension ProcessorModel {
     (.sse41, .sse42), (.xsave, [.xsaveopt, .xsavec, .xsaves, .avx]),
     (.avx, [.avx2, .fma, .f16c, .vaes, .vpclmulqdq]),
   ]
-}
-
-extension String {
-  fileprivate func range(ofLast suffix: String) -> Range<Index>? {
-    hasSuffix(suffix) ? index(endIndex, offsetBy: -suffix.count)..<endIndex : nil
-  }
 }
 
 extension CPU {

@@ -49,7 +49,7 @@ final class Bench {
   /// Decodes one instruction for 64-bit mode.
   static func decoded(_ bytes: [UInt8]) -> Instruction? {
     var instruction = Instruction()
-    let features: CPUFeatures = [.x86_64_v2, .aes, .pclmulqdq, .sha, .gfni, .xsave, .xsaveopt, .xsavec]
+    let features: CPUFeatures = [.x86_64_v3, .aes, .pclmulqdq, .sha, .gfni, .xsave, .xsaveopt, .xsavec]
     let padded = bytes + [UInt8](repeating: 0, count: 16)
     let status = padded.withUnsafeBufferPointer {
       decode($0.baseAddress!, available: 16, codeSize: .bits64, features: features, into: &instruction)

@@ -129,7 +129,9 @@
           if [instruction.operands.1, instruction.operands.2].contains(.ib) {
             let imm = UInt8(truncatingIfNeeded: random.next())
             bytes[bytes.count - 1] = round % 3 == 0 ? imm & 15 : imm
-            op.imm = Int32(bytes[bytes.count - 1])
+            // As the lowering does: legacy comparisons have eight predicates.
+            let isComparison = [.cmpss, .cmpsd, .cmpps, .cmppd].contains(instruction.operation)
+            op.imm = Int32(bytes[bytes.count - 1]) & (isComparison ? 7 : 0xFF)
           }
           for i in 0..<8 { state[i] = Self.operand(&random) }
           state[8] = random.next() % 3 == 0 ? random.next() : random.next() % 20  // RAX
