@@ -198,8 +198,12 @@ extension CPU {
       guard let index = storeIndex(msr), isMemoryTypes(value, isPAT: false) else { return false }
       setMSRWord(index, value)
     case MSR.mc0Ctl..<(MSR.mc0Ctl + 4 * UInt32(MSRStore.machineCheckBanks)):
-      // Control registers take anything, the others zeros (SDM 3B 15.3.2).
-      guard msr & 3 == 0 || value == 0 else { return false }
+      // All or nothing is switched on, a status can only be cleared (SDM 3B 16.3.2); addresses and miscellany are kept.
+      switch msr & 3 {
+      case 0: guard value == 0 || value == .max else { return false }
+      case 1: guard value == 0 else { return false }
+      default: break
+      }
       setMSRWord(MSRStore.machineCheck + Int(msr - MSR.mc0Ctl), value)
     case MSR.mcgCtl: setMSRWord(MSRStore.mcgCtl, value)
     case MSR.debugCtl:
