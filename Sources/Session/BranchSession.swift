@@ -12,6 +12,8 @@ public struct BranchOptions: Sendable {
   public var seed: UInt64?
   /// Where it ends: an instant of the new run. Nil: the next panic, a shutdown, or 60 s of virtual time.
   public var until: InstantSpec?
+  /// Nanoseconds of virtual time behind the branch after which a run without `until` is a hang; nil: it ends after a minute.
+  public var limit: UInt64?
   /// How its surroundings behave. `stops` are added to what `until` says.
   public var recording = RecordingOptions()
   public init() {}
@@ -43,13 +45,16 @@ public final class BranchSession {
       instant: try Self.instant(of: target, replay))
     let writer = try TraceWriter(
       path: output, header: try TraceHeader(recording: replay.setup, parent: parent), images: sources)
-    replay.copyEvents(to: writer)
-    let result = replay.run(until: target)
     func give(up error: SessionError) -> SessionError {
       try? writer.close()
       unlink(output)
       return error
     }
+    do { try replay.enterCheckpoint(before: target, copyingEventsTo: writer) } catch {
+      throw give(up: .parentFailed(path: path, reason: "\(error)"))
+    }
+    replay.copyEvents(to: writer)
+    let result = replay.run(until: target)
     switch result.reason {
     case .until: break
     case .end(let reason): throw give(up: .runIsOver(path: path, reason: reason))
@@ -75,9 +80,12 @@ public final class BranchSession {
     let now = replay.machine.virtualTime
     let path = replay.reader.path
     switch options.until {
-    case nil: return [.panic(1), .virtualTime(now &+ defaultTime, isLimit: false)]
+    case nil:
+      return [.panic(1), .virtualTime(now &+ (options.limit ?? defaultTime), isLimit: options.limit != nil)]
     case .end?: return []
     case .start?: throw SessionError.noSuchInstant(path: path, text: "start", reason: "a branch goes forward")
+    case .beforeEnd?:
+      throw SessionError.noSuchInstant(path: path, text: "end-", reason: "the end of a live run is still to come")
     case .relativeTime(let time)?: return [.virtualTime(now &+ time, isLimit: false)]
     case .virtualTime(let time)?:
       guard time >= now else {

@@ -8,7 +8,7 @@ import Trace
 /// | `812334112+500.2` | an instant as `events` prints it |
 /// | `start`, `end` | |
 /// | `panic`, `panic:2`, `cont:1`, `reset:1` | the n-th of its kind, the first unless said otherwise |
-/// | `panic-1000`, `reset+1M` | so many instructions before or behind |
+/// | `panic-1000`, `reset+1M`, `end-1000`, `start+1000` | so many instructions before or behind |
 /// | `t=3.25s`, `t=10ms` | virtual time since power-on (s, ms, us, ns; seconds without a unit) |
 /// | `t=+10s` | virtual time from where one is: `branch --until` |
 public enum InstantSpec: Equatable, Sendable {
@@ -16,6 +16,8 @@ public enum InstantSpec: Equatable, Sendable {
   case instant(Instant)
   case start
   case end
+  /// So many instructions before the end.
+  case beforeEnd(UInt64)
   /// The n-th marker of a kind, from 1, and so many instructions away from it.
   case marker(Marker, number: Int, offset: Int64)
   /// Nanoseconds since power-on.
@@ -42,6 +44,8 @@ public enum InstantSpec: Equatable, Sendable {
   private static func parse(_ text: String) -> InstantSpec? {
     if text == "start" { return .start }
     if text == "end" { return .end }
+    if text.hasPrefix("end-") { return count(text.dropFirst(4)).map { .beforeEnd($0) } }
+    if text.hasPrefix("start+") { return count(text.dropFirst(6)).map { .instructionCount($0) } }
     if text.hasPrefix("t=+") { return time(text.dropFirst(3)).map { .relativeTime($0) } }
     if text.hasPrefix("t=") { return time(text.dropFirst(2)).map { .virtualTime($0) } }
     for marker in Marker.allCases where text.hasPrefix(marker.rawValue) {
@@ -113,6 +117,11 @@ extension InstantSpec {
     switch self {
     case .start: return .instant(.zero)
     case .end: return .end
+    case .beforeEnd(let distance):
+      guard distance <= last.instructionCount else {
+        throw missing("end-\(distance)", "the trace ends at \(last.instructionCount)")
+      }
+      return .instructionCount(last.instructionCount - distance)
     case .instructionCount(let count): return try check(count, "\(count)")
     case .instant(let instant):
       guard instant <= last else { throw missing("\(instant)", "the trace ends at \(last)") }

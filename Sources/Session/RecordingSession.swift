@@ -1,6 +1,7 @@
 import Foundation
 import PC
 import Trace
+import X86Core
 
 /// What happens to a guest that has panicked and was paused by `-action`.
 public enum PanicPolicy: String, Sendable, CaseIterable {
@@ -26,6 +27,8 @@ public struct RecordingOptions: @unchecked Sendable {
   public var acceptsInput = false
   /// What ends the run from the host's side.
   public var stops: [LiveStop] = []
+  /// The state at the first panic goes into the trace when it is closed.
+  public var storesPanic = false
   /// What lies behind the machine's drives; nil where there are none.
   public var drives: (any DriveSource)?
   public init() {}
@@ -53,6 +56,19 @@ public struct RecordingResult: Sendable {
   /// Seconds of host time.
   public var hostTime: Double
   /// Why the trace ends before the run did, or why the machine could not go on.
+  public var failure: String?
+  /// What came of storing the state at the panic; nil where there was none.
+  public var checkpoint: RecordedCheckpoint?
+}
+
+/// A checkpoint that a recording has left in its trace.
+public struct RecordedCheckpoint: Equatable, Sendable {
+  public var instant: Instant
+  /// In the file, in bytes; 0 when it was not stored.
+  public var size: UInt64
+  /// Seconds of host time that taking and storing it took.
+  public var hostTime: Double
+  /// Why it was not stored.
   public var failure: String?
 }
 
@@ -173,6 +189,7 @@ public final class RecordingSession: Session {
   private var result: RecordingResult?
 
   private func main() {
+    if storesPanic { machine.processor.setJournal(nil) }
     if !isContinuation {
       witnessStart()
       if !setup.startPaused { carryOut(control.start()) }
@@ -317,6 +334,44 @@ public final class RecordingSession: Session {
     applyEnd(.guestDead)
   }
 
+  // MARK: The checkpoint at the panic
+
+  private var storesPanic: Bool { options.storesPanic && !isContinuation && writer != nil && isStorable }
+  private var panicState: (instant: Instant, data: Data)?
+  private var checkpointTime = 0.0
+  /// A guest that has written more than this gets no checkpoint, in pages.
+  private static let mostStoredPages = 1 << 18
+
+  override func didStopAtPanic() {
+    guard storesPanic, panicState == nil, control.state != .running, control.ending == nil, funnel.sink != nil,
+      let writer
+    else { return }
+    let start = DispatchTime.now().uptimeNanoseconds
+    let memory = machine.memory
+    // Marks were cleared at the start: what the guest has not written is as it was then.
+    let pages = (0..<memory.pageCount).filter { memory.pageFlags[$0] & GuestMemory.PageFlags.touched != 0 }
+    guard pages.count <= Self.mostStoredPages else { return }
+    let place = WitnessMatcher.State(eventCount: writer.eventCount)
+    if let data = try? StoredState.encode(self, place, pages: pages.map { UInt32(truncatingIfNeeded: $0) }) {
+      panicState = (instant, data)
+    }
+    checkpointTime = Double(DispatchTime.now().uptimeNanoseconds &- start) / 1e9
+  }
+
+  private func storeCheckpoint() -> RecordedCheckpoint? {
+    guard let panicState, let writer, reportedFailure == nil else { return nil }
+    let start = DispatchTime.now().uptimeNanoseconds
+    var checkpoint = RecordedCheckpoint(instant: panicState.instant, size: 0, hostTime: checkpointTime, failure: nil)
+    do {
+      let appender = try CheckpointAppender(path: writer.path)
+      checkpoint.size = try appender.add(at: panicState.instant, panicState.data)
+      try appender.close()
+    } catch { checkpoint.failure = "\(error)" }
+    checkpoint.hostTime += Double(DispatchTime.now().uptimeNanoseconds &- start) / 1e9
+    self.panicState = nil
+    return checkpoint
+  }
+
   override func didMark(_ marker: RunControl.Marker) {
     switch marker {
     case .panic: panics.append(instant)
@@ -392,9 +447,10 @@ public final class RecordingSession: Session {
     do { try writer?.close() } catch {
       if reportedFailure == nil { report("\(error)") }
     }
+    let hostTime = Double(DispatchTime.now().uptimeNanoseconds &- startTime) / 1e9
     result = RecordingResult(
       ending: control.ending ?? .until, instant: instant, virtualTime: machine.virtualTime, panics: panics,
-      hostTime: Double(DispatchTime.now().uptimeNanoseconds &- startTime) / 1e9, failure: reportedFailure)
+      hostTime: hostTime, failure: reportedFailure, checkpoint: storeCheckpoint())
   }
 }
 

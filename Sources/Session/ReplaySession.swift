@@ -80,7 +80,7 @@ public final class ReplaySession: Session {
   var inputs: EventCursor
   var nextInput: TraceEvent?
   var target: StopTarget
-  private var hasStarted = false
+  var hasStarted = false
   private var wantsQuit = false
   /// QMP's `replay-break`: an instruction count at which the replay pauses, once.
   private var breakpoint: UInt64?

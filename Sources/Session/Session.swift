@@ -133,7 +133,9 @@ public class Session: ControlledMachine {
     digestIfDue()
     tellClockChange()
     switch stop {
-    case .panicEvent(let byte): carryOut(control.panicEvent(byte))
+    case .panicEvent(let byte):
+      carryOut(control.panicEvent(byte))
+      didStopAtPanic()
     case .powerOff: carryOut(control.guestPowerOff())
     case .resetRequested: carryOut(control.guestReset())
     case .debugExit(let status): carryOut(control.debugExit(status: status))
@@ -243,6 +245,9 @@ public class Session: ControlledMachine {
     }
     if hasStopped { funnel.witness(.digest(digest())) }
   }
+
+  /// The guest has written pvpanic's port, and what follows from it has been logged.
+  func didStopAtPanic() {}
 
   /// Something of interest has just been logged.
   func didMark(_ marker: RunControl.Marker) {}

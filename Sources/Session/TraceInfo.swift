@@ -27,6 +27,11 @@ public struct TraceInfo: Codable, Equatable, Sendable {
     public var source: String
     public var command: String
   }
+  public struct Checkpoint: Codable, Equatable, Sendable {
+    public var instant: String
+    /// Bytes of the file.
+    public var size: UInt64
+  }
   public struct Parent: Codable, Equatable, Sendable {
     public var name: String
     public var sha256: String?
@@ -67,6 +72,8 @@ public struct TraceInfo: Codable, Equatable, Sendable {
   public var resets: Int
   public var commands: [Command]
   public var parent: Parent?
+  /// States that the trace carries.
+  public var checkpoints: [Checkpoint]
 
   /// - Throws: a `TraceError` when nothing can be said. Damage behind the header is told in `state`.
   public init(of reader: TraceReader) throws {
@@ -92,6 +99,7 @@ public struct TraceInfo: Codable, Equatable, Sendable {
     instructions = last.instructionCount
     virtualTime = last.virtualTime(shift: shift)
     end = last.description
+    checkpoints = reader.checkpoints.map { Checkpoint(instant: $0.instant.description, size: $0.size) }
     parent = header.parent.map { Parent(name: $0.name, sha256: $0.sha256, instant: $0.instant.description) }
 
     panics = []

@@ -98,6 +98,14 @@ public final class TraceWriter {
   }
   private var reportedSize: UInt64 = 0
 
+  /// Events so far, those that are still in memory included; open folds are not.
+  public var eventCount: UInt64 {
+    pthread_mutex_lock(lock)
+    defer { pthread_mutex_unlock(lock) }
+    return handedOver &+ current.eventCount
+  }
+  private var handedOver: UInt64 = 0
+
   // MARK: Producing
 
   /// Logs any event. Reads with a count of 1 and serial output are folded as if they came one by one.
@@ -214,6 +222,7 @@ public final class TraceWriter {
   private func handOver() {
     while queue.count >= Self.queueLimit && error == nil { pthread_cond_wait(changed, lock) }
     queue.append(current)
+    handedOver &+= current.eventCount
     current = spare.popLast() ?? EventFrameEncoder()
     pthread_cond_broadcast(changed)
   }
@@ -274,6 +283,7 @@ public final class TraceWriter {
         deadline = Self.time(after: flushInterval)
         if queue.isEmpty, !current.isEmpty, error == nil {
           let frame = current
+          handedOver &+= frame.eventCount
           current = spare.popLast() ?? EventFrameEncoder()
           underway += 1
           return frame

@@ -58,6 +58,29 @@ public final class WitnessMatcher: EventSink {
     public var outputPort: UInt32
     /// What is still to come of an open output.
     public var output: [UInt8]
+
+    init(
+      eventCount: UInt64, readAt: Instant, readMMIO: Bool, readSize: UInt8, readAddress: UInt64, readValue: UInt64,
+      readsLeft: UInt64, outputAt: Instant, outputPort: UInt32, output: [UInt8]
+    ) {
+      self.eventCount = eventCount
+      self.readAt = readAt
+      self.readMMIO = readMMIO
+      self.readSize = readSize
+      self.readAddress = readAddress
+      self.readValue = readValue
+      self.readsLeft = readsLeft
+      self.outputAt = outputAt
+      self.outputPort = outputPort
+      self.output = output
+    }
+
+    /// Between two events, with no fold and no output open.
+    public init(eventCount: UInt64) {
+      self.init(
+        eventCount: eventCount, readAt: .zero, readMMIO: false, readSize: 0, readAddress: 0, readValue: 0, readsLeft: 0,
+        outputAt: .zero, outputPort: 0, output: [])
+    }
   }
 
   public var state: State {

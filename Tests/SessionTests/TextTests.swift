@@ -20,7 +20,8 @@ import Trace
     ("t=3.25s", .virtualTime(3_250_000_000)),
     ("t=10ms", .virtualTime(10_000_000)),
     ("t=7", .virtualTime(7_000_000_000)),
-    ("t=+10s", .relativeTime(10_000_000_000)),
+    ("t=+10s", .relativeTime(10_000_000_000)), ("end-1000", .beforeEnd(1000)), ("end-1.5M", .beforeEnd(1_500_000)),
+    ("start+4k", .instructionCount(4000)),
     ("12+500.2", .instant(Instant(instructionCount: 12, addedTime: 500, sequence: 2))),
   ])
   func reads(text: String, spec: InstantSpec) throws { #expect(try InstantSpec(text) == spec) }

@@ -32,6 +32,11 @@ struct BranchCommand: ParsableCommand {
   @Option(name: .customLong("until"), help: ArgumentHelp("Where it ends.", valueName: "instant"))
   var until: String?
   @Option(
+    name: .customLong("limit"),
+    help: ArgumentHelp(
+      "Without --until: virtual time behind the branch after which it ends as a hang.", valueName: "time"))
+  var limit: String?
+  @Option(
     name: [.customShort("o"), .customLong("output")], help: ArgumentHelp("The new trace.", valueName: "file"))
   var output: String
   @Option(
@@ -52,6 +57,7 @@ struct BranchCommand: ParsableCommand {
     options.at = try InstantSpec(at)
     options.until = try until.map { try InstantSpec($0) }
     options.seed = seed
+    options.limit = try limit.map { try InstantSpec.duration($0, option: "--limit") }
     options.commands = try qmp.filter(Self.isCommand).map { text in
       do { return try ControlCommand(qmp: text) } catch let error as ControlError {
         throw CommandFailure.usage("--qmp \(text): \(error.message)")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Session
+import Trace
 
 struct HuntCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -11,10 +12,15 @@ struct HuntCommand: ParsableCommand {
         inquest hunt -n 200 -j 2 --chaos -o crashes/ -m 256 -kernel vmlinuz -initrd initrd.img \\
             -append console=ttyS0 -device pvpanic
         inquest hunt -n 50 -o found/ --match 'BUG: soft lockup' -kernel vmlinuz …
+        inquest checkpoint boot.inq --at t=5s
+        inquest hunt --from boot.inq@t=5s -n 500 -j 2 -o crashes/
 
       Caught is a run in which the guest panicked, or went on beyond --limit of virtual time; with --match, one whose \
       console matches. The folder keeps the state of the hunt: the same command goes on where it was interrupted, and a \
       larger -n adds runs. Each recording is a process of its own.
+
+      With --from, each run branches off a recorded one with a fresh seed, and its trace stands alone. Where that trace \
+      carries a checkpoint (inquest checkpoint), no run has to boot.
 
       EXIT STATUS: 0 something is caught; 1 nothing; see inquest --help.
       """)
@@ -25,6 +31,10 @@ struct HuntCommand: ParsableCommand {
   @Option(
     name: [.customShort("j"), .customLong("jobs")], help: ArgumentHelp("How many at a time.", valueName: "n"))
   var jobs = 1
+  @Option(
+    name: .customLong("from"),
+    help: ArgumentHelp("Branch off a recorded run there, instead of starting a machine.", valueName: "trace@instant"))
+  var from: String?
   @Option(name: .customLong("first-seed"), help: ArgumentHelp("The first seed.", valueName: "n"))
   var firstSeed: UInt64 = 1
   @Option(
@@ -68,12 +78,15 @@ struct HuntCommand: ParsableCommand {
         throw CommandFailure.usage("--match \(text): not a regular expression")
       }
     }
-    // What is wrong with the machine is found here, not in each of the runs.
-    let plan = try MachinePlan(machine, seed: firstSeed)
-    if !plan.debugConsoles.isEmpty || !plan.extraSerials.isEmpty {
-      throw CommandFailure.usage("a hunt has no character devices; leave isa-debugcon and isa-serial out")
+    let parent = try from.map { try Self.parent($0, machine, noEmbed: noEmbed) }
+    if parent == nil {
+      // What is wrong with the machine is found here, not in each of the runs.
+      let plan = try MachinePlan(machine, seed: firstSeed)
+      if !plan.debugConsoles.isEmpty || !plan.extraSerials.isEmpty {
+        throw CommandFailure.usage("a hunt has no character devices; leave isa-debugcon and isa-serial out")
+      }
+      _ = try plan.images()
     }
-    _ = try plan.images()
 
     let folder = output.count > 1 && output.hasSuffix("/") ? String(output.dropLast()) : output
     do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
@@ -81,16 +94,18 @@ struct HuntCommand: ParsableCommand {
         status: ExitStatus.cannotCreate,
         message: "\(folder): cannot create the folder: \(error.localizedDescription)")
     }
-    var arguments = machine.recordArguments + ["--limit", limit, "--on-panic", "quit"]
+    var arguments =
+      parent == nil ? machine.recordArguments + ["--limit", limit, "--on-panic", "quit"] : ["--limit", limit]
     if noEmbed { arguments.append("--no-embed") }
-    let identity = arguments + (match.map { ["--match", $0] } ?? [])
+    let identity = arguments + (match.map { ["--match", $0] } ?? []) + (from.map { ["--from", $0] } ?? [])
     let record = try HuntRecord.read(from: folder) ?? HuntRecord(arguments: identity)
     guard record.arguments == identity else {
       throw CommandFailure.usage("\(folder): holds a hunt with other options; give another folder with -o")
     }
     let seeds = firstSeed...(firstSeed + UInt64(runs) - 1)
     let hunt = Hunt(
-      Hunt.Plan(folder: folder, seeds: seeds, jobs: jobs, recordArguments: arguments, match: expression),
+      Hunt.Plan(
+        folder: folder, seeds: seeds, jobs: jobs, recordArguments: arguments, parent: parent, match: expression),
       record: record)
     if !record.runs.isEmpty { Terminal.note("\(folder): going on after \(record.runs.count) runs") }
     let signals = Signals { _ in hunt.stop() }
@@ -99,6 +114,36 @@ struct HuntCommand: ParsableCommand {
     if json { Terminal.print(JSONOutput.text(report)) } else { report.lines.forEach(Terminal.print) }
     if signals.received != nil { Terminal.note("interrupted; the same command goes on from here") }
     if report.caught == 0 { throw ExitRequest(status: ExitStatus.no) }
+  }
+}
+
+extension HuntCommand {
+  /// Takes `--from` apart and checks it once for all runs.
+  fileprivate static func parent(_ text: String, _ machine: MachineOptions, noEmbed: Bool) throws -> (
+    trace: String, instant: String
+  ) {
+    guard machine.recordArguments.isEmpty, !noEmbed else {
+      throw CommandFailure.usage("--from: the machine is the recorded one; leave its options out")
+    }
+    guard let at = text.lastIndex(of: "@"), at > text.startIndex, text.index(after: at) < text.endIndex else {
+      throw CommandFailure.usage("--from \(text): write TRACE@INSTANT, such as boot.inq@t=5s")
+    }
+    let (path, instant) = (String(text[..<at]), String(text[text.index(after: at)...]))
+    let reader = try TraceReader(path: path)
+    let target = try InstantSpec(instant).target(in: reader)
+    TraceArguments.warn(reader)
+    var count: UInt64 = 0
+    switch target {
+    case .instant(let instant): count = instant.instructionCount
+    case .instructionCount(let end): count = end
+    case .virtualTime, .end, .beforeEnd: count = reader.summary?.last.instructionCount ?? 0
+    }
+    if reader.checkpoints.isEmpty, count > 100_000_000 {
+      Terminal.note(
+        "note: \(path) carries no checkpoint, so each run repeats \(Figures.count(count, "instruction")); "
+          + "'inquest checkpoint \(path) --at \(count)' saves that")
+    }
+    return (path, instant)
   }
 }
 

@@ -87,6 +87,9 @@ struct InfoCommand: ParsableCommand {
         ))
     }
     if info.panics.isEmpty { rows.append(("panics", "none")) }
+    for (index, checkpoint) in info.checkpoints.enumerated() {
+      rows.append((index == 0 ? "checkpoints" : "", "\(checkpoint.instant), \(Figures.bytes(checkpoint.size))"))
+    }
     if info.resets > 0 { rows.append(("resets", "\(info.resets)")) }
     for (index, command) in info.commands.prefix(20).enumerated() {
       rows.append((index == 0 ? "commands" : "", "\(command.instant) \(command.source): \(command.command)"))

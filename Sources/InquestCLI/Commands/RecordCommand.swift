@@ -35,9 +35,20 @@ struct RecordCommand: ParsableCommand {
     help: "Leave kernel and initramfs out of the trace; replays then need the files.")
   var noEmbed = false
 
+  @Option(
+    name: .customLong("checkpoint"),
+    help: ArgumentHelp(
+      "What states of the machine go into the trace: panic (the first one, so that it can be looked at without a replay) or "
+        + "none. (default: panic)", valueName: "when"))
+  var checkpoint = "panic"
+
   func run() throws {
     try OutputPath.check(output)
-    try live.perform(machine, consoles, debug, output: output, embed: !noEmbed)
+    guard ["panic", "none"].contains(checkpoint) else {
+      throw CommandFailure.usage("--checkpoint \(checkpoint): panic or none")
+    }
+    try live.perform(
+      machine, consoles, debug, output: output, embed: !noEmbed, storesPanic: checkpoint == "panic")
   }
 }
 
@@ -104,7 +115,8 @@ struct LiveOptions: ParsableArguments {
   var json = false
 
   func perform(
-    _ machine: MachineOptions, _ consoles: ConsoleOptions, _ debug: DebugOptions, output: String?, embed: Bool
+    _ machine: MachineOptions, _ consoles: ConsoleOptions, _ debug: DebugOptions, output: String?, embed: Bool,
+    storesPanic: Bool = false
   ) throws {
     let policy = try onPanic.map(Self.policy)
     let limit = try limit.map { try InstantSpec.duration($0, option: "--limit") }
@@ -122,6 +134,7 @@ struct LiveOptions: ParsableArguments {
     var options = LiveRun.recordingOptions(
       surroundings, pacesIdleTime: plan.pacesIdleTime, panicPolicy: policy, limit: limit)
     if let stop { options.stops.append(stop) }
+    options.storesPanic = storesPanic
     let pidfile: PIDFile?
     do { pidfile = try self.pidfile.map { try PIDFile($0) } } catch {
       surroundings.close()
@@ -159,6 +172,7 @@ struct LiveOptions: ParsableArguments {
     switch try InstantSpec(text) {
     case .end: return nil
     case .start: throw refuse("a run goes forward")
+    case .beforeEnd: throw refuse("a live run cannot count from an event that is still to come")
     case .instructionCount(let count): return .instructionCount(count)
     case .instant(let instant): return .instructionCount(instant.instructionCount)
     case .virtualTime(let time), .relativeTime(let time): return .virtualTime(time, isLimit: false)

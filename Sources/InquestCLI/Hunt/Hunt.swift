@@ -13,6 +13,8 @@ final class Hunt: @unchecked Sendable {
     var jobs: Int
     /// Options of `inquest record` for every run.
     var recordArguments: [String]
+    /// Runs branch off a trace at an instant; nil: each starts anew.
+    var parent: (trace: String, instant: String)?
     var match: NSRegularExpression?
   }
 
@@ -79,7 +81,8 @@ final class Hunt: @unchecked Sendable {
     let child = Process()
     child.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     child.arguments =
-      ["record"] + plan.recordArguments + [
+      (plan.parent.map { ["branch", $0.trace, "--at", $0.instant] } ?? ["record", "--checkpoint", "none"])
+      + plan.recordArguments + [
         "--seed", "\(seed)", "--json", "-serial", "file:\(Self.escaped(console))", "-o", trace,
       ]
     let (output, errors) = (Pipe(), Pipe())

@@ -80,6 +80,12 @@ struct LiveRun {
       let place =
         result.panics.isEmpty ? "" : ", panics at \(result.panics.map(\.description).joined(separator: ", "))"
       Terminal.note("\(output): \(size.map(Figures.bytes) ?? "not there")\(place)")
+      if let checkpoint = result.checkpoint {
+        Terminal.note(
+          checkpoint.failure.map { "note: no checkpoint at the panic: \($0)" }
+            ?? "\(output): with a checkpoint at \(checkpoint.instant), \(Figures.bytes(checkpoint.size)), "
+            + "\(Figures.seconds(checkpoint.hostTime)) (--checkpoint none leaves it out)")
+      }
     }
   }
 

@@ -39,6 +39,7 @@ struct PausedGuest {
     TraceArguments.warn(reader)
     ReplayProgress(reader, verb: "replaying").install(in: session)
     prepare(session)
+    try session.enterCheckpoint(before: target)
     let result = session.run()
     Terminal.clearProgress()
     try DumpCommand.check(result)

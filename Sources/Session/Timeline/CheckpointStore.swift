@@ -88,17 +88,7 @@ final class CheckpointStore {
   /// Goes to a state that the trace carries, behind the checkpoint `index` and before the next; it becomes a checkpoint.
   func enter(_ state: ReplayState, _ stored: StoredState, behind index: Int) {
     restore(index)
-    let images = PageImages()
-    let zeros = [UInt8](repeating: 0, count: 4096)
-    stored.data.withUnsafeBytes { data in
-      zeros.withUnsafeBytes { zeros in
-        for page in stored.pages {
-          if let content = page.content.map({ data.baseAddress! + $0.lowerBound }) ?? zeros.baseAddress {
-            images.append(page.number, content)
-          }
-        }
-      }
-    }
+    let images = stored.images()
     // Exchanged, they hold what was there before, as a journal would.
     images.exchange(with: memory)
     machine.processor.replaceJournal(images)

@@ -22,13 +22,15 @@ struct ReplayState {
   /// What the drives give next.
   var drives: EventCursor?
 
-  /// Whether a trace can carry it: what disks hold is not in it.
-  var isStorable: Bool { drives == nil }
-
   /// Bytes of host memory, roughly.
   var byteCount: UInt64 {
     UInt64(64 << 10 + translations.byteCount + dirtyPages.count * 8)
   }
+}
+
+extension Session {
+  /// Whether a trace can carry checkpoints of the machine: what disks hold is not in them.
+  var isStorable: Bool { (setup.configuration.drives ?? []).isEmpty }
 }
 
 extension ReplaySession {

@@ -44,7 +44,7 @@ public final class Timeline {
     session = try ReplaySession(path: path, imagePaths: imagePaths)
     session.prepare()
     store = CheckpointStore(session, budget: options.budget)
-    if store.states[0].isStorable { stored = session.reader.checkpoints.sorted { $0.instant < $1.instant } }
+    if session.isStorable { stored = session.reader.checkpoints.sorted { $0.instant < $1.instant } }
     session.wantsRest = { [unowned self] in
       observer?.isSatisfied == true || interruption.load(ordering: .relaxed)
     }
@@ -362,7 +362,7 @@ public final class Timeline {
   /// The state here, as a trace carries it.
   /// - Throws: `ControlError` for machines whose state traces cannot carry.
   public func checkpointData() throws -> Data {
-    guard store.states[0].isStorable else { throw ControlError("checkpoints of machines with disks cannot be stored") }
+    guard session.isStorable else { throw ControlError("checkpoints of machines with disks cannot be stored") }
     guard session.control.ending == nil else { throw ControlError("the run is over at \(now)") }
     return try StoredState.encode(session, session.matcher.state, pages: Array(store.pagesWritten(since: 0)))
   }
