@@ -6,7 +6,7 @@ extension Stub {
 
   func readAllRegisters() {
     let file = target.registers(of: processor)
-    reply(Hexadecimal.encode(ProcessorRegister.all.flatMap { file[$0] }))
+    reply(Hexadecimal.encode(file.available.flatMap { file[$0] }))
   }
 
   /// Takes what there is, as gdb may know fewer registers. Those that do not change are not written.
@@ -15,7 +15,7 @@ extension Stub {
     if let refusal = target.features.writeRefusal { return refuse(refusal) }
     let file = target.registers(of: processor)
     do {
-      for register in ProcessorRegister.all where bytes.count >= register.byteCount {
+      for register in file.available where bytes.count >= register.byteCount {
         let value = Array(bytes.prefix(register.byteCount))
         bytes = bytes.dropFirst(register.byteCount)
         if value != file[register] { try target.write(register, value, of: processor) }
@@ -46,8 +46,9 @@ extension Stub {
   }
 
   private func register(_ text: ArraySlice<UInt8>) -> ProcessorRegister? {
-    guard let number = Hexadecimal.number(text), number < UInt64(ProcessorRegister.all.count) else { return nil }
-    return ProcessorRegister.all[Int(number)]
+    let registers = target.registers(of: processor).available
+    guard let number = Hexadecimal.number(text), number < UInt64(registers.count) else { return nil }
+    return registers[Int(number)]
   }
 
   // MARK: Memory

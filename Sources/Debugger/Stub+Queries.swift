@@ -103,7 +103,7 @@ extension Stub {
     guard numbers.count == 2, let offset = Hexadecimal.number(Array(numbers[0].utf8)),
       let length = Hexadecimal.number(Array(numbers[1].utf8))
     else { return reply(Reply.invalid) }
-    let document = Array(TargetDescription.xml.utf8)
+    let document = Array(TargetDescription.xml(of: target.registers(of: 0).available).utf8)
     guard offset <= UInt64(document.count) else { return reply("E00") }
     let start = Int(offset)
     let count = Int(min(length, UInt64(document.count - start), UInt64(Self.packetSize / 2)))

@@ -3,7 +3,10 @@ import Session
 /// The registers as gdb reads them from `target.xml`: the features that gdb knows by name, then those of system software
 /// under QEMU's names for them.
 enum TargetDescription {
-  static let xml: String = {
+  static func xml(of registers: ArraySlice<ProcessorRegister>) -> String {
+    func feature(_ name: String, types: String, _ contains: (ProcessorRegister) -> Bool) -> String {
+      Self.feature(name, types: types, registers.filter(contains))
+    }
     var text = """
       <?xml version="1.0"?>
       <!DOCTYPE target SYSTEM "gdb-target.dtd">
@@ -22,14 +25,15 @@ enum TargetDescription {
       types: flags("x64_cr0", 8, cr0) + flags("x64_cr3", 8, cr3) + flags("x64_cr4", 8, cr4)
         + flags("x64_efer", 8, efer)
     ) { $0.group == .control }
+    if registers.contains(where: { $0.group == .avx }) {
+      text += feature("org.gnu.gdb.i386.avx", types: "") { $0.group == .avx }
+    }
     return text + "</target>\n"
-  }()
+  }
 
-  private static func feature(
-    _ name: String, types: String, _ contains: (ProcessorRegister) -> Bool
-  ) -> String {
+  private static func feature(_ name: String, types: String, _ registers: [ProcessorRegister]) -> String {
     var text = "  <feature name=\"\(name)\">\n" + types
-    for register in ProcessorRegister.all where contains(register) {
+    for register in registers {
       text += "    <reg name=\"\(register.name)\" bitsize=\"\(register.byteCount * 8)\" type=\"\(type(register))\""
       text += " regnum=\"\(register.number)\""
       if register.group == .x87, register.kind == .integer { text += " group=\"float\"" }
@@ -45,7 +49,7 @@ enum TargetDescription {
     case .codePointer: return "code_ptr"
     case .flags: return "i386_eflags"
     case .x87: return "i387_ext"
-    case .vector: return "vec128"
+    case .vector: return register.group == .avx ? "uint128" : "vec128"
     case .mxcsr: return "i386_mxcsr"
     case .cr0: return "x64_cr0"
     case .cr3: return "x64_cr3"

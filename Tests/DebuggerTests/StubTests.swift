@@ -37,7 +37,7 @@ private func hex(_ text: String) -> String { text.utf8.map { ($0 < 16 ? "0" : ""
     #expect(c.say("p28") == "00000000000000000100000000000000")
     #expect(c.say("p42") == "E22")
     #expect(c.say("pzz") == "E22")
-    let sizes = ProcessorRegister.all.map(\.byteCount).reduce(0, +)
+    let sizes = c.target.file.available.map(\.byteCount).reduce(0, +)
     #expect(c.say("g").count == 2 * sizes)
     #expect(sizes == 16 * 8 + 8 + 7 * 4 + 80 + 32 + 256 + 4 + 9 * 8)
   }
@@ -83,7 +83,8 @@ private func hex(_ text: String) -> String { text.utf8.map { ($0 < 16 ? "0" : ""
       #expect(piece.first == "m")
       if piece.first != "m" { break }
     }
-    for register in ProcessorRegister.all {
+    #expect(!document.contains("avx"))
+    for register in c.target.file.available {
       #expect(
         document.contains("<reg name=\"\(register.name)\" bitsize=\"\(register.byteCount * 8)\""), "\(register.name)")
     }
@@ -94,6 +95,18 @@ private func hex(_ text: String) -> String { text.utf8.map { ($0 < 16 ? "0" : ""
     #expect(c.say("qXfer:features:read:other.xml:0,10") == "E00")
     #expect(c.say("qXfer:features:read:target.xml:0") == "E22")
     #expect(c.say("qXfer:auxv:read::0,10") == "")
+  }
+
+  @Test func processorsWithAVXHaveWiderRegisters() {
+    let c = Conversation()
+    #expect(c.say("p42") == "E22")
+    c.target.file.state.features = [1 << 23, 0]
+    #expect(c.say("p42") == "02000000000000000300000000000000")
+    #expect(c.say("P51=0102030405060708090a0b0c0d0e0f10") == "OK")
+    #expect(c.target.file.state.vectors[62] == 0x0807_0605_0403_0201)
+    #expect(c.say("p52") == "E22")
+    #expect(c.say("g").count == 2 * ProcessorRegister.all.map(\.byteCount).reduce(0, +))
+    #expect(c.say("qXfer:features:read:target.xml:0,7000").contains("org.gnu.gdb.i386.avx"))
   }
 
   // MARK: Memory

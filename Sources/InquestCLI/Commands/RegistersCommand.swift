@@ -21,7 +21,7 @@ struct RegistersCommand: ParsableCommand {
     name: .customLong("at"),
     help: ArgumentHelp("Where in the run. (default: panic, or the end where there is none)", valueName: "instant"))
   var at: String?
-  @Flag(name: .customLong("all"), help: "Floating-point and SSE registers, too.")
+  @Flag(name: .customLong("all"), help: "Floating-point and SSE registers, too; in JSON also AVX.")
   var all = false
   @Flag(name: .customLong("json"), help: "As JSON; numbers are hexadecimal strings.")
   var json = false
@@ -68,8 +68,8 @@ struct RegistersReport: Encodable {
     let file = RegisterFile(of: session.machine)
     let state = file.state
     cpl = state.cpl
-    for register in ProcessorRegister.all {
-      if !all, register.group == .x87 || register.group == .sse { continue }
+    for register in file.available {
+      if !all, [.x87, .sse, .avx].contains(register.group) { continue }
       // The whole state, whatever the mode: gdb's view of other modes leaves parts out.
       registers[register.name] = Self.hexadecimal(file[register])
     }

@@ -29,10 +29,10 @@ extension Session {
       funnel.input(event)
       _ = machine.writeLinear(address, bytes)
     case .register:
-      guard let number = Int(exactly: address), ProcessorRegister.all.indices.contains(number) else {
+      var file = RegisterFile(of: machine)
+      guard let number = Int(exactly: address), file.available.indices.contains(number) else {
         throw ControlError("there is no register \(address)")
       }
-      var file = RegisterFile(of: machine)
       try file.set(ProcessorRegister.all[number], bytes)
       funnel.input(event)
       if file.state != machine.processorState { machine.setProcessorState(file.state) }

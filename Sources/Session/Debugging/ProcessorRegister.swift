@@ -10,7 +10,7 @@ public struct ProcessorRegister: Equatable, Sendable {
     case integer, dataPointer, codePointer, flags, x87, vector, mxcsr, cr0, cr3, cr4, cr8, efer
   }
   /// What it belongs to, which is also the order of the numbers.
-  public enum Group: Equatable, Sendable { case general, segment, x87, sse, base, control }
+  public enum Group: Equatable, Sendable { case general, segment, x87, sse, base, control, avx }
 
   public var number: Int
   public var name: String
@@ -44,6 +44,7 @@ public struct ProcessorRegister: Equatable, Sendable {
     ] {
       add([name], 8, .control, kind)
     }
+    add((0..<16).map { "ymm\($0)h" }, 16, .avx, .vector)
     return list
   }()
 
@@ -67,6 +68,14 @@ public struct RegisterFile: Equatable {
 
   /// The registers of a machine's processor, at this instant.
   public init(of machine: Machine) { self.init(machine.processorState, cr8: machine.cr8) }
+
+  /// The registers that this processor has: YMM's upper halves come with AVX. The same at all times.
+  public var available: ArraySlice<ProcessorRegister> {
+    let hasAVX = state.features.first.map { $0 >> Self.avxFeature & 1 != 0 } ?? false
+    return hasAVX ? ProcessorRegister.all[...] : ProcessorRegister.all.prefix { $0.group != .avx }
+  }
+  /// `CPUFeatures.avx`.
+  private static let avxFeature: UInt64 = 23
 
   /// Whether code runs in 64-bit mode (long mode, CS.L).
   public var is64Bit: Bool {
@@ -120,7 +129,10 @@ public struct RegisterFile: Equatable {
     case 62: return Self.bytes(state.cr3, 8)
     case 63: return Self.bytes(state.cr4, 8)
     case 64: return Self.bytes(cr8, 8)
-    default: return Self.bytes(state.efer, 8)
+    case 65: return Self.bytes(state.efer, 8)
+    default:
+      let index = 4 * ((number - 66) & 15) + 2
+      return Self.bytes(state.vectors[index], 8) + Self.bytes(state.vectors[index + 1], 8)
     }
   }
 
@@ -212,7 +224,11 @@ public struct RegisterFile: Equatable {
       state.cr3 = value
     case 63: state.cr4 = try change(state.cr4, to: value, within: Self.writableCR4, register)
     case 64: cr8 = value & 15
-    default: state.efer = try change(state.efer, to: value, within: EFER.sce, register)
+    case 65: state.efer = try change(state.efer, to: value, within: EFER.sce, register)
+    default:
+      let index = 4 * ((number - 66) & 15) + 2
+      state.vectors[index] = value
+      state.vectors[index + 1] = Self.value(bytes[8...])
     }
   }
 
