@@ -183,9 +183,13 @@ check 'memory that is not there' refused 64 'no mapped memory' "$INQUEST" memory
 check 'inquest serial' same serial.out panic.console
 check 'inquest serial within a line' test "$("$INQUEST" serial panic.inq --at 40000 | wc -c)" -lt "$(wc -c <panic.console)"
 
+check 'an address that is none' refused 64 'a number' "$INQUEST" memory panic.inq --address 12z
+
 # --- Debian's cloud kernel.
 check 'the cloud kernel panics' timeout 300 "$INQUEST" record -m 256 -kernel "$GUESTS/cloud/vmlinuz" \
   -initrd "$GUESTS/cloud/initrd.img" -append 'console=ttyS0 panic=1' -device pvpanic -serial file:cloud.console -o cloud.inq
+"$INQUEST" memory cloud.inq --address linux_banner --length 16 --raw >banner.out 2>/dev/null
+check 'cloud: memory by symbol' grep -q '^Linux version ' banner.out
 serve cloud cloud.inq --at panic
 with_gdb cloud.out 'info registers rip' 'x/8i $rip' 'reverse-stepi' 'x/i $rip' 'stepi' 'print $sp' 'watch *(long*)$sp' \
   'reverse-continue' 'x/i $rip' 'monitor who-wrote $rsp' 'delete' 'hbreak *$rip' 'stepi' 'reverse-continue' 'detach'

@@ -12,10 +12,11 @@ struct MemoryCommand: ParsableCommand {
       EXAMPLES:
         inquest memory crash.inq --at panic --address '$rsp' --length 128
         inquest memory crash.inq --address 0xffff888003a1c0d8
+        inquest memory crash.inq --address jiffies --length 8
         inquest memory crash.inq --physical --address 0x1000000 --length 16M --raw >kernel.bin
 
-      An address is linear, as the page tables of the instant map it, unless --physical is given: a number, or a register \
-      ($rsp, $cr2) with a number added or taken away. Bytes that cannot be read are shown as ??. For instants see \
+      An address is linear, as the page tables of the instant map it, unless --physical is given: a number, a register \
+      ($rsp, $cr2) or a symbol of a Linux kernel (jiffies), with numbers added or taken away. Bytes that cannot be read are shown as ??. For instants see \
       inquest help replay.
       """)
 
@@ -40,11 +41,14 @@ struct MemoryCommand: ParsableCommand {
       throw CommandFailure.usage("--length \(length): 1 byte to 4G")
     }
     // Before the replay, which takes longer.
-    _ = try Self.resolve(address) { _ in 0 }
-    guard let session = try PausedGuest.replay(trace.path, images: trace.images, at: at).session else { return }
+    _ = try Self.resolve(address, register: { _ in 0 }, symbol: { _ in 0 })
+    let guest = try PausedGuest.replay(trace.path, images: trace.images, at: at)
+    guard let session = guest.session else { return }
     let machine = session.machine
     let file = RegisterFile(of: machine)
-    let start = try Self.resolve(address) { ProcessorRegister.named($0).map { file.value($0) } }
+    let start = try Self.resolve(
+      address, register: { ProcessorRegister.named($0).map { file.value($0) } },
+      symbol: { try guest.kernel().address(of: $0) })
     let bytes = read(machine, start, Int(count))
     if bytes.allSatisfy({ $0 == nil }) {
       throw CommandFailure.usage(
@@ -122,10 +126,13 @@ struct MemoryCommand: ParsableCommand {
     return number << shift
   }
 
-  /// A number, or `$REGISTER`, with numbers added and taken away.
-  /// - Throws: `CommandFailure` for anything else.
-  static func resolve(_ text: String, register: (String) -> UInt64?) throws -> UInt64 {
-    let wrong = CommandFailure.usage("--address \(text): a number (0x1000), or a register ($rsp+8)")
+  /// A number, `$REGISTER` or a symbol, with numbers added and taken away.
+  /// - Throws: `CommandFailure` for anything else, and what the look-ups throw.
+  static func resolve(
+    _ text: String, register: (String) -> UInt64?, symbol: (String) throws -> UInt64?
+  ) throws -> UInt64 {
+    let wrong = CommandFailure.usage(
+      "--address \(text): a number (0x1000), a register ($rsp+8), or a symbol of the guest's kernel (jiffies)")
     var total: UInt64 = 0
     var term = ""
     var isAdded = true
@@ -134,6 +141,11 @@ struct MemoryCommand: ParsableCommand {
       if term.hasPrefix("$") {
         let name = String(term.dropFirst())
         guard ProcessorRegister.named(name) != nil, let known = register(name) else { throw wrong }
+        value = known
+      } else if let first = term.first, first.isLetter || first == "_" {
+        guard let known = try symbol(term) else {
+          throw CommandFailure.usage("--address \(text): the guest's kernel has no symbol '\(term)' there")
+        }
         value = known
       } else {
         guard let number = OptionText.number(term) else { throw wrong }
