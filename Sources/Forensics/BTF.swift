@@ -20,6 +20,9 @@ public struct BTF: Sendable {
     public var offset: UInt64 { UInt64(bitOffset / 8) }
   }
 
+  /// Bytes that a description may have; Debian's have 5 MB.
+  static let maximumSize = 32 << 20
+
   private enum Kind: Int {
     case void, int, pointer, array, structure, union, enumeration, forward, typedef, volatile, const, restrict, function
     case prototype, variable, section, float, declarationTag, typeTag, enumeration64

@@ -15,6 +15,10 @@ struct Kallsyms {
   /// More than any kernel has.
   private static let maximumSymbols = 4_000_000
 
+  /// Where a table is looked for, and how many places are looked at closely.
+  private static let maximumImage: UInt64 = 256 << 20
+  private static let maximumCandidates = 200
+
   /// Kernels from 6.0 on tell where the parts are.
   static func layout(_ info: VMCoreInfo) -> Layout? {
     guard let names = info.symbol("kallsyms_names"), let count = info.symbol("kallsyms_num_syms"),
@@ -68,13 +72,17 @@ struct Kallsyms {
     let digits: [UInt8] = (UInt8(0x30)...0x39).flatMap { digit -> [UInt8] in [digit, 0] }
     var at = image.lowerBound
     let window = 1 << 20
-    while at < image.upperBound {
+    let end = min(image.upperBound, image.lowerBound &+ maximumImage)
+    var candidates = maximumCandidates
+    while at < end {
       let bytes = space.readPrefix(at, count: window + digits.count)
       guard bytes.count >= digits.count else {
         at = (at &+ UInt64(bytes.count) &+ 4096) & ~0xFFF
         continue
       }
       for place in occurrences(of: digits, in: bytes) {
+        candidates -= 1
+        guard candidates > 0 else { return nil }
         if let layout = layout(space, digits: at &+ UInt64(place), image: image) { return layout }
       }
       let step = bytes.count >= window ? window : (bytes.count + 4095) & ~4095

@@ -73,18 +73,28 @@ public final class Kernel {
   /// The kernel's description of its types; nil when it was built without.
   public private(set) lazy var types: BTF? = {
     guard let start = symbols.address(of: "__start_BTF"), let end = symbols.address(of: "__stop_BTF"), end > start,
-      end - start <= UInt64(AddressSpace.readLimit), let bytes = space.read(start, count: Int(end - start))
+      end - start <= UInt64(BTF.maximumSize), let bytes = space.read(start, count: Int(end - start))
     else { return nil }
     return BTF(bytes)
   }()
 
   private var offsets: [String: UInt64?] = [:]
+  private var members: [String: BTF.Member?] = [:]
+
+  /// A member of a structure as the kernel's types describe it.
+  func member(_ type: String, _ path: String) -> BTF.Member? {
+    let key = type + "." + path
+    if let known = members[key] { return known }
+    let found = types?.member(type, path)
+    members[key] = found
+    return found
+  }
 
   /// Where a member is in a structure, in bytes: from the kernel's types, else from VMCOREINFO; nil when neither says.
   public func offset(_ type: String, _ path: String) -> UInt64? {
     let key = type + "." + path
     if let known = offsets[key] { return known }
-    let found = types?.member(type, path)?.offset ?? vmcoreinfo?.offset(type, path)
+    let found = member(type, path)?.offset ?? vmcoreinfo?.offset(type, path)
     offsets[key] = found
     return found
   }
@@ -99,7 +109,7 @@ public final class Kernel {
 
   /// Reads an integer member of a structure, whatever its size, without a sign.
   public func integer(_ address: UInt64, _ type: String, _ path: String) -> UInt64? {
-    guard let member = types?.member(type, path) else { return nil }
+    guard let member = member(type, path) else { return nil }
     return integer(address, member)
   }
 
@@ -121,7 +131,7 @@ public final class Kernel {
 
   /// Reads a member that is an array of characters.
   public func text(_ address: UInt64, _ type: String, _ path: String) -> String? {
-    guard let member = types?.member(type, path), let size = types?.size(of: member.type), size <= 4096 else {
+    guard let member = member(type, path), let size = types?.size(of: member.type), size <= 4096 else {
       return nil
     }
     return space.string(address &+ member.offset, limit: Int(size))

@@ -59,7 +59,7 @@ check 'a compressed kdump' "$INQUEST" dump crash.inq --format kdump-zlib -o vmco
 check 'a kernel-only one' "$INQUEST" dump crash.inq --format kdump-zlib --pages kernel -o small
 check 'it is smaller' test "$(stat -c %s small)" -lt "$(stat -c %s vmcore)"
 check 'formats that do not go together' refused 64 'pages' "$INQUEST" dump crash.inq --pages kernel -o x.elf
-check 'gdb reads registers and memory of the core' grep -q '^rip *0xffffffff.*0x100000:' <(gdb -nx -batch -c core.elf \
+check 'gdb reads registers and memory of the core' grep -q 'rip *0xffffffff.*0x100000:' <(gdb -nx -batch -c core.elf \
   -ex 'info registers rip' -ex 'x/4xb 0x100000' 2>&1 | tr '\n' ' ')
 
 [[ $INQUEST_TEST_ALL == no ]] || source "$repository/tools/lib/packages.bash"

@@ -244,10 +244,12 @@ struct ReportBuilder {
       $0.kind == "console" && $0.instructions <= result.instant.instructionCount
     }.suffix(Self.consoleLines).map(\.text)
     report.timeline = timeline
-    report.events = Self.lastEvents(reader, before: result.instant)
+    report.events = Self.lastEvents(reader, before: result.instant, interrupts: report.interrupts)
   }
 
-  private static func lastEvents(_ reader: TraceReader, before instant: Instant) -> [CrashReport.Event] {
+  private static func lastEvents(
+    _ reader: TraceReader, before instant: Instant, interrupts: InterruptsReport?
+  ) -> [CrashReport.Event] {
     var ring: [TraceEvent] = []
     var cursor = reader.events()
     while let event = try? cursor.next(), event.instant <= instant {
@@ -256,14 +258,23 @@ struct ReportBuilder {
       ring.append(event)
       if ring.count >= 4 * lastEvents { ring.removeFirst(ring.count - lastEvents) }
     }
-    return ring.suffix(lastEvents).map {
-      let text = $0.description
-      let instant = $0.instant.description
-      return CrashReport.Event(
-        instant: instant,
-        text: String(
-          (text.hasPrefix(instant) ? String(text.dropFirst(instant.count)) : text).trimmingCharacters(in: .whitespaces)
-            .prefix(200)))
+    return ring.suffix(lastEvents).map { event in
+      let instant = event.instant.description
+      var text = event.description
+      if text.hasPrefix(instant) { text.removeFirst(instant.count) }
+      text = String(text.trimmingCharacters(in: .whitespaces).prefix(200))
+      if case .interrupt(let vector, _) = event.body, let name = name(of: vector, interrupts) { text += " (\(name))" }
+      return CrashReport.Event(instant: instant, text: text)
+    }
+  }
+
+  /// Who handles a vector: Linux's own ones (arch/x86/include/asm/irq_vectors.h), else the line that leads to it.
+  private static func name(of vector: UInt8, _ interrupts: InterruptsReport?) -> String? {
+    switch vector {
+    case 0xEC: return interrupts == nil ? nil : "local timer"
+    default:
+      let text = Figures.hexadecimal(UInt64(vector))
+      return interrupts?.interrupts.first { $0.vector == text }?.actions.joined(separator: ", ")
     }
   }
 }
