@@ -1,9 +1,13 @@
 import Forensics
+import Foundation
 import Testing
 
 /// Guests whose memory has gone wrong: whatever it holds, everything that is asked for ends, with what can be told or why
 /// not.
 @Suite struct HostileTests {
+  /// Guests of each kind; `INQUEST_FORENSICS_ROUNDS` makes it more.
+  private let rounds = ProcessInfo.processInfo.environment["INQUEST_FORENSICS_ROUNDS"].flatMap { Int($0) } ?? 10
+
   private func lookAtEverything(_ guest: SyntheticGuest) {
     guard let kernel = try? Kernel(guest) else { return }
     let log = try? PrintkLog(kernel)
@@ -36,7 +40,7 @@ import Testing
   }
 
   @Test(arguments: 0..<4) func mutatedKernels(part: Int) {
-    for step in 0..<25 {
+    for step in 0..<rounds {
       let guest = SyntheticGuest.withTasks()
       mutate(
         guest,
@@ -47,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: 0..<4) func mutatedLogs(part: Int) {
-    for step in 0..<50 {
+    for step in 0..<(2 * rounds) {
       let guest = SyntheticGuest.withLog()
       for index in 0..<12 { guest.log("record \(index)") }
       mutate(

@@ -93,6 +93,44 @@ import Testing
     #expect(trace.problem != nil)
   }
 
+  /// An exception came in `panic`; its handler's frame leads to what it interrupted, and on.
+  @Test(arguments: SyntheticGuest.ORCForm.allCases) func backtraceByTables(form: SyntheticGuest.ORCForm) throws {
+    let guest = SyntheticGuest.withTasks(orc: form)
+    let base = SyntheticGuest.linear(0x10_0000)
+    let (stack, interrupted) = (0x32_0000, 0x33_0000)
+    guest.processors[0].rip = base + 0x310
+    guest.processors[0].general[4] = SyntheticGuest.linear(stack)
+    let saved = stack + 0x10
+    guest.store(saved + 80, UInt64(0x1234))
+    guest.store(saved + 120, UInt64(2))
+    guest.store(saved + 128, base + 0x252)
+    guest.store(saved + 136, UInt64(0x10))
+    guest.store(saved + 152, SyntheticGuest.linear(interrupted))
+    guest.store(interrupted + 0x18, base + 0x115)
+    let trace = try Kernel(guest).backtrace()
+    #expect(trace.problem == nil)
+    let names = trace.frames.map { frame in frame.text.split(separator: "/").first.map(String.init) ?? "" }
+    #expect(names == ["after_panic+0x10", "panic+0x52", "start_kernel+0x15"])
+    #expect(trace.frames.map(\.kind) == [.call, .exception, .call])
+    let rax = trace.frames.first?.registers.first { $0.name == "rax" }?.value
+    #expect(rax == 0x1234)
+    #expect(trace.frames.map(\.isReliable) == [true, true, true])
+
+    // The exception came from a program.
+    guest.store(saved + 136, UInt64(0x33))
+    guest.store(saved + 128, UInt64(0x40_0000))
+    let user = try Kernel(guest).backtrace()
+    #expect(user.frames.map(\.kind) == [.call, .user])
+    #expect(user.problem == nil)
+
+    // Registers that say that the exception interrupted itself, for ever.
+    guest.store(saved + 136, UInt64(0x10))
+    guest.store(saved + 128, base + 0x310)
+    guest.store(saved + 152, SyntheticGuest.linear(stack))
+    let circle = try Kernel(guest).backtrace()
+    #expect(circle.problem?.contains("circle") == true)
+  }
+
   @Test func moduleNotesGiveTheBuildID() throws {
     var note: [UInt8] = [4, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0]
     note += [0x47, 0x4E, 0x55, 0, 0xAB, 0xCD, 0x01, 0]

@@ -112,8 +112,12 @@ extension SyntheticGuest {
   static let symbolsPlace = 0x14_0000
   static let taskPlace = 0x30_0000
 
+  /// The forms of ORC tables.
+  enum ORCForm: CaseIterable { case endBit, signalThenEnd, wideType }
+
   /// A kernel without VMCOREINFO: symbols, types, and three tasks in a list. The current one is the second.
-  static func withTasks() -> SyntheticGuest {
+  /// - Parameter orc: the form of its unwind tables, nil for none.
+  static func withTasks(orc: ORCForm? = nil) -> SyntheticGuest {
     let guest = SyntheticGuest()
     var types = BTFImage()
     let word = types.integer("long", size: 8)
@@ -130,6 +134,14 @@ extension SyntheticGuest {
         ("exit_state", int, 576, 0),
       ])
     _ = types.structure("module", size: 64, [("list", list, 64, 0), ("name", name, 192, 0), ("state", int, 0, 0)])
+    if let orc {
+      var members: [(String, UInt32, UInt32, UInt32)] = [
+        ("sp_offset", int, 0, 16), ("bp_offset", int, 16, 16), ("sp_reg", int, 32, 4), ("bp_reg", int, 36, 4),
+        ("type", int, 40, orc == .wideType ? 3 : 2),
+      ]
+      if orc != .endBit { members.append(("signal", int, orc == .wideType ? 43 : 42, 1)) }
+      _ = types.structure("orc_entry", size: 6, members)
+    }
     guest.store(btfPlace, types.bytes)
 
     // A per-processor area at 3 MiB + 64 KiB; its `current_task` is at 0x40.
@@ -142,6 +154,7 @@ extension SyntheticGuest {
       ("__start_BTF", "R", linear(btfPlace)), ("__stop_BTF", "R", linear(btfPlace + types.bytes.count)),
       ("modules", "d", linear(0x28_0000)), ("init_task", "D", linear(taskPlace)),
     ]
+    if let orc { symbols += guest.storeORC(orc) }
     // Enough for several markers, and a name with a length of two bytes.
     for index in 0..<600 { symbols.append(("filler_\(index)", "t", linear(0x3E_0000 + 16 * index))) }
     symbols.append((String(repeating: "long_name_", count: 20), "t", linear(0x3F_0000)))
@@ -162,5 +175,28 @@ extension SyntheticGuest {
     }
     guest.store(0x31_0040, linear(taskPlace + 0x1000))
     return guest
+  }
+
+  /// Unwind tables: `start_kernel` is the last frame, `panic` has 0x20 bytes, `after_panic` is an exception's entry with 16
+  /// bytes below the saved registers.
+  private func storeORC(_ form: ORCForm) -> [(name: String, type: Character, address: UInt64)] {
+    let (addresses, entries) = (0x1A_0000, 0x1B_0000)
+    let end: UInt16 = form == .wideType ? 1 << 8 : form == .endBit ? 1 << 10 : 1 << 11
+    let call: UInt16 = form == .wideType ? 2 << 8 : 0
+    let registers: UInt16 = (form == .wideType ? 3 : 1) << 8
+    let rows: [(place: Int, offset: Int16, bits: UInt16)] = [
+      (0x10_0000, 0, form == .wideType ? 0 : 0), (0x10_0100, 0, end), (0x10_0200, 0x20, 5 | call),
+      (0x10_0300, 0x10, 5 | registers), (0x10_0400, 0, 0),
+    ]
+    for (index, row) in rows.enumerated() {
+      store(addresses + 4 * index, Int32(row.place - (addresses + 4 * index)))
+      store(entries + 6 * index, row.offset)
+      store(entries + 6 * index + 4, row.bits)
+    }
+    return [
+      ("__start_orc_unwind_ip", "r", Self.linear(addresses)),
+      ("__stop_orc_unwind_ip", "r", Self.linear(addresses + 4 * rows.count)),
+      ("__start_orc_unwind", "r", Self.linear(entries)),
+    ]
   }
 }
