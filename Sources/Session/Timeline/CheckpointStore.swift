@@ -49,6 +49,7 @@ final class CheckpointStore {
     guard let journal = memory.journal, session.instant > states[base].instant else { return }
     if base + 1 < states.count {
       guard session.instant < states[base + 1].instant else { return }
+      recall(journal, in: intervals[base])
       // Looking through very many pages costs more than it gives.
       if intervals[base].count < 4096 { intervals[base].removeEqual(to: memory) }
     }
@@ -57,6 +58,19 @@ final class CheckpointStore {
     base += 1
     machine.processor.replaceJournal(PageImages())
     thin()
+  }
+
+  /// Pages that are the same at both ends of an interval are not kept for it. Those that differ at a place within must be: what
+  /// they are at the end is what they were at the beginning, which the journal up to the place knows.
+  private func recall(_ journal: PageImages, in interval: PageImages) {
+    let equal = Set(interval.equalPages).subtracting(interval.pages)
+    if equal.isEmpty { return }
+    let zeros = [UInt8](repeating: 0, count: 4096)
+    zeros.withUnsafeBytes { zeros in
+      journal.forEach { page, content in
+        if equal.contains(page), let content = content ?? zeros.baseAddress { interval.append(page, content) }
+      }
+    }
   }
 
   /// The session has come to the checkpoint behind `base` by itself.
