@@ -6,7 +6,7 @@ import Testing
 /// not.
 @Suite struct HostileTests {
   /// Guests of each kind; `INQUEST_FORENSICS_ROUNDS` makes it more.
-  private let rounds = ProcessInfo.processInfo.environment["INQUEST_FORENSICS_ROUNDS"].flatMap { Int($0) } ?? 10
+  private let rounds = ProcessInfo.processInfo.environment["INQUEST_FORENSICS_ROUNDS"].flatMap { Int($0) } ?? 30
 
   private func lookAtEverything(_ guest: SyntheticGuest) {
     guard let kernel = try? Kernel(guest) else { return }
