@@ -79,6 +79,25 @@ final class RecordedGuest {
     #expect(try timeline.seek(to: StopTarget.end) == .end(recorded.result.ending.reason))
   }
 
+  /// Checkpoints are put between others again and again, near places that lie far apart.
+  @Test(arguments: ["random", "race"]) func checkpointsBetweenOthersHoldTheirPages(guest: String) throws {
+    let recorded = try RecordedGuest(guest, policy: .cont)
+    let timeline = try recorded.timeline(interval: 1 << 18)
+    var numbers = TestNumbers(0xBEEF)
+    let end = timeline.end.instructionCount
+    let centres = (0..<6).map { _ in 20_000 + numbers.next(below: end - 40_000) }
+    let counts = (0..<150).map { i in centres[i % 6] - 10_000 + numbers.next(below: 20_000) }
+    let expected = try firstPass(recorded.path, counts)
+    for (i, count) in counts.enumerated() {
+      try timeline.seek(to: .instructionCount(count))
+      let found = timeline.session.fingerprint()
+      #expect(found == expected[count])
+      if found != expected[count] { break }
+      if i % 7 == 0 { try timeline.seek(to: StopTarget.end) }
+      if i % 11 == 0 { try timeline.seek(to: InstantSpec.start) }
+    }
+  }
+
   @Test func stepsGoBackAndForth() throws {
     let recorded = try RecordedGuest("panic", policy: .cont)
     let timeline = try recorded.timeline(interval: 1 << 14)
