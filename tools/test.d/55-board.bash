@@ -17,12 +17,28 @@ rom[0xF000:0xF00F] = bytes.fromhex("bae900b04feeb04beeba0105b010ee")
 rom[0xFFF0:0xFFF5] = bytes.fromhex("ea00f000f0")
 open("rom.bin", "wb").write(rom)
 open("empty.bin", "wb")
-open("disk.img", "wb").write(bytes(512 * 64))
+disk = bytearray(512 * 64)
+disk[3 * 512:3 * 512 + 10] = b"sector no3"
+open("disk.img", "wb").write(disk)
+
+# Another one: reads sector 3 of the first IDE disk by PIO and prints ten bytes of it.
+code = bytes.fromhex(
+    "baf601b0e0eebaf201b001ee42b003ee4230c0ee42eebaf701b020eeeca80874fbbaf001b90500edbae900ee88e0eebaf001e2f3ba0105b010eef4"
+)
+rom[0xF000:0xF000 + len(code)] = code
+open("ide.bin", "wb").write(rom)
 PYTHON
 check 'a ROM of 64 KiB runs from the reset vector' \
-  status 33 "$INQUEST" record -bios rom.bin -debugcon file:rom.out -device isa-debug-exit -o rom.inq
+  status 33 "$INQUEST" record -bios rom.bin -vga none -debugcon file:rom.out -device isa-debug-exit -o rom.inq
 check 'it printed' grep -qx OK <(cat rom.out; echo)
 check 'it replays' replays rom.inq
+check 'a ROM reads a disk' status 33 "$INQUEST" record -bios ide.bin -vga none -drive file=disk.img,format=raw \
+  -debugcon file:ide.out -device isa-debug-exit -o disk.inq
+check 'it got the sector' grep -qx 'sector no3' <(cat ide.out; echo)
+mv disk.img away.img
+check 'it replays without the disk' replays disk.inq
+check 'the sector is an input' counts 1 blockData <("$INQUEST" events disk.inq --kind blockData)
+mv away.img disk.img
 check 'an empty ROM is refused' refused 65 'empty' "$INQUEST" record -bios empty.bin -o x.inq
 check 'a ROM that is not there is refused' refused 66 'nothing.bin' "$INQUEST" record -bios nothing.bin -o x.inq
 check 'a machine without display says so' refused 64 'no display' "$INQUEST" screen rom.inq
