@@ -90,17 +90,17 @@ public final class Kernel {
     return found
   }
 
-  /// Where a member is in a structure, in bytes: from the kernel's types, else from VMCOREINFO; nil when neither says.
+  /// Where a member is in a structure, in bytes: from VMCOREINFO, else from the kernel's types; nil when neither says.
   public func offset(_ type: String, _ path: String) -> UInt64? {
     let key = type + "." + path
     if let known = offsets[key] { return known }
-    let found = member(type, path)?.offset ?? vmcoreinfo?.offset(type, path)
+    let found = vmcoreinfo?.offset(type, path) ?? member(type, path)?.offset
     offsets[key] = found
     return found
   }
 
   /// Bytes of a structure.
-  public func size(_ type: String) -> UInt64? { types?.size(of: type) ?? vmcoreinfo?.size(type) }
+  public func size(_ type: String) -> UInt64? { vmcoreinfo?.size(type) ?? types?.size(of: type) }
 
   /// Reads a pointer or 64-bit member of a structure.
   public func pointer(_ address: UInt64, _ type: String, _ path: String) -> UInt64? {
