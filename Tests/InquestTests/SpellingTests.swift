@@ -67,7 +67,7 @@ import InquestCLI
       """
       FOO=1 /usr/bin/qemu-system-x86_64 -M q35,accel=kvm:tcg -enable-kvm -cpu host -m 1G -smp 1 \
         -kernel 'my kernel' -append "console=ttyS0 panic=5" -device '{"driver":"pvpanic","ioport":1285}' \
-        -netdev user,id=n -device e1000,netdev=n -nographic -no-reboot disk.img  # comment
+        -spice port=1 -object rng-random,id=r -nographic -no-reboot -usb  # comment
       """)
     #expect(
       line.arguments == [
@@ -75,9 +75,8 @@ import InquestCLI
         "my kernel", "-append", "console=ttyS0 panic=5", "-device", #"{"driver":"pvpanic","ioport":1285}"#,
         "-nographic", "-no-reboot",
       ])
-    #expect(line.leftOut.count == 4)
-    for (text, option) in zip(line.leftOut, ["-enable-kvm", "-netdev user,id=n", "-device e1000,netdev=n", "disk.img"])
-    {
+    #expect(line.leftOut.count == 5)
+    for (text, option) in zip(line.leftOut, ["-enable-kvm", "-spice port=1", "-object rng-random,id=r", "-usb"]) {
       #expect(text.hasPrefix(option))
     }
     // What QEMU adds by itself is named where nothing forbade it.

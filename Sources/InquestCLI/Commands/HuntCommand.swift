@@ -158,6 +158,14 @@ extension MachineOptions {
     add("-initrd", initrd)
     add("-append", append)
     add("-m", memory)
+    add("-cpu", processor)
+    add("-machine", machineType)
+    add("-watchdog-action", watchdogAction)
+    for global in globals { add("-global", global) }
+    add("-bios", firmware.bios)
+    add("-vga", firmware.vga)
+    add("-boot", firmware.boot)
+    for folder in firmware.folders { add("-L", folder) }
     for device in devices { add("-device", device) }
     for action in actions { add("-action", action) }
     add("-icount", icount)

@@ -25,13 +25,11 @@ package struct QEMUCommandLine {
         throw CommandFailure.usage("--from-qemu: '\(word)' is not qemu-system-x86_64 and no option of its")
       }
     }
-    // QEMU's own defaults, where they are others than Inquest's. Options behind them win.
-    arguments = ["-action", "panic=shutdown"]
-    var hasNoDefaults = false
-    var hasNetworkOption = false
+    var options: [(name: String, words: [String])] = []
     while let word = words.popFirst() {
       guard word.first == "-", word.count > 1 else {
-        leftOut.append("\(word): there are no disks; put the guest's files into the initramfs (-initrd)")
+        // QEMU takes an image by itself for the first disk.
+        options.append(("hda", ["-hda", word]))
         continue
       }
       let name = String(word.drop { $0 == "-" })
@@ -45,26 +43,50 @@ package struct QEMUCommandLine {
         guard let value = words.popFirst() else { throw CommandFailure.usage("--from-qemu: \(word) needs a value") }
         option.append(value)
       }
-      if name == "nodefaults" { hasNoDefaults = true }
-      if name == "net" || name == "nic" || name == "netdev" { hasNetworkOption = true }
-      try take(option, name)
+      options.append((name, option))
     }
-    if !hasNoDefaults && !hasNetworkOption { leftOut.append("QEMU's default network card and VGA: there are none") }
+    // QEMU's own defaults, where they are others than Inquest's. Options behind them win.
+    arguments = ["-action", "panic=shutdown"] + Self.kept(of: options, leftOut: &leftOut)
+    let names = options.map(\.name)
+    if !names.contains("nodefaults"), !names.contains(where: { ["net", "nic", "netdev", "vga"].contains($0) }) {
+      leftOut.append("QEMU's default network card and VGA: ask for them with -nic and -vga where they are needed")
+    }
   }
 
-  /// Asks those that would have to carry it out.
-  private mutating func take(_ option: [String], _ name: String) throws {
-    do {
-      let words = try Spelling.normalise(["-o", "trace", "-kernel", "kernel"] + option)
-      let command: RecordCommand
-      do { command = try RecordCommand.parse(words) } catch {
-        throw CommandFailure.usage("\(option.joined(separator: " ")): this is not supported")
-      }
-      if !Self.essential.contains(name) { _ = try MachinePlan(command.machine) }
-      arguments += option
-    } catch {
-      leftOut.append(Self.reason(CommandFailure(error), option))
+  /// What can be carried out of the options, in their order.
+  private static func kept(of options: [(name: String, words: [String])], leftOut: inout [String]) -> [String] {
+    if refusal(of: options.flatMap(\.words), name: nil) == nil { return options.flatMap(\.words) }
+    // Back ends before those that name them; what still fails is tried once more when everything else is there.
+    let backends: Set<String> = ["netdev", "drive", "blockdev", "chardev", "object"]
+    var chosen: Set<Int> = []
+    var reasons: [Int: CommandFailure] = [:]
+    let order =
+      options.indices.filter { backends.contains(options[$0].name) }
+      + options.indices.filter { !backends.contains(options[$0].name) }
+    for index in order + order where !chosen.contains(index) {
+      let words = options.indices.filter { chosen.contains($0) || $0 == index }.flatMap { options[$0].words }
+      reasons[index] = refusal(of: words, name: options[index].name)
+      if reasons[index] == nil { chosen.insert(index) }
     }
+    for index in options.indices {
+      if let failure = reasons[index] { leftOut.append(reason(failure, options[index].words)) }
+    }
+    return options.indices.filter { chosen.contains($0) }.flatMap { options[$0].words }
+  }
+
+  /// Asks those that would have to carry it out. - Returns: why not.
+  private static func refusal(of words: [String], name: String?) -> CommandFailure? {
+    Terminal.isMuted = true
+    defer { Terminal.isMuted = false }
+    do {
+      let arguments = try Spelling.normalise(["-o", "trace", "-kernel", "kernel"] + words)
+      let command: RecordCommand
+      do { command = try RecordCommand.parse(arguments) } catch {
+        throw CommandFailure.usage("\(words.suffix(2).joined(separator: " ")): this is not supported")
+      }
+      if name.map({ !essential.contains($0) }) ?? true { _ = try MachinePlan(command.machine) }
+      return nil
+    } catch { return CommandFailure(error) }
   }
 
   private static func reason(_ failure: CommandFailure, _ option: [String]) -> String {

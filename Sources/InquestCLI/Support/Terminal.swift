@@ -9,9 +9,13 @@ enum Terminal {
 
   /// A line about what is going on, on stderr.
   static func note(_ line: String) {
+    if isMuted { return }
     clearProgress()
     write("inquest: \(line)\n", to: STDERR_FILENO)
   }
+
+  /// Set while something is only tried.
+  nonisolated(unsafe) static var isMuted = false
 
   /// Replaces the line of progress, where stderr is a terminal.
   static func progress(_ line: String) {
