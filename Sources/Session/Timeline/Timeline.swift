@@ -277,17 +277,23 @@ public final class Timeline {
     let pages = physicalPages(conditions)
     var end = origin
     var index = store.last { $0.instant < origin }
+    var hasMoved = false
     while let place = index {
-      let from = store.states[place].instant
+      let start = store.states[place].instant
+      // What was written since the last checkpoint is known only as long as the machine stands there.
+      let isKnown = !hasMoved || end != origin || place + 1 < store.states.count
+      let mayHit =
+        pages.map {
+          !isKnown || store.hasWritten($0, since: place, includingNow: end == origin && place == store.base)
+        } ?? true
       let bound = end
-      if pages == nil, enterStored(behind: from, where: { $0 < bound }) {
+      if mayHit, conditions.needsObserver, enterStored(behind: start, where: { $0 < bound }) {
+        hasMoved = true
         index = store.last { $0.instant < bound }
         continue
       }
-      let start = store.states[place].instant
-      let mayHit =
-        pages.map { store.hasWritten($0, since: place, includingNow: end == origin && place == store.base) } ?? true
       if mayHit && conditions.needsObserver {
+        hasMoved = true
         if let hit = try lastHit(conditions, from: place, to: end), event.map({ $0.instant <= hit.before }) ?? true {
           return try rest(at: hit)
         }
