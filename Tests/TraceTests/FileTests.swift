@@ -142,7 +142,7 @@ import Trace
 
   @Test func versions() throws {
     guard let newer = try frame(Array("INQTRACE".utf8) + [9, 0xFF]) else { return }
-    #expect(throws: TraceError.newerVersion(path: newer.path, found: 9, supported: 1)) {
+    #expect(throws: TraceError.newerVersion(path: newer.path, found: 9, supported: TraceSchema.checkpointVersion)) {
       try TraceReader(path: newer.path)
     }
     let older = try frame(Array("INQTRACE".utf8) + [0])!
