@@ -40,14 +40,17 @@ struct FirmwareOptions: ParsableArguments {
 
   /// - Throws: `CommandFailure` that names option and value.
   func apply(to configuration: inout MachineConfiguration, _ devices: inout DeviceOptions) throws {
-    switch vga {
-    case "std"?: try devices.addVGA()
-    // Other cards are not there, and a guest with a serial console does not miss them.
-    case "none"?, "cirrus"?, "qxl"?, "virtio"?, "vmware"?: break
-    case let other?:
-      throw CommandFailure.usage("-vga \(other): there is a standard VGA (-vga std), or none (-vga none)")
-    case nil: if bios != nil, !devices.hasVGA { try devices.addVGA() }
+    // QEMU's other cards are of no use here; with firmware the standard one stands for them.
+    let types = ["std", "none", "cirrus", "qxl", "virtio", "vmware", "xenfb", "tcx", "cg3"]
+    if let vga, !types.contains(vga) {
+      throw CommandFailure.usage("-vga \(vga): there is a standard VGA (-vga std), or none (-vga none)")
     }
+    if vga == "std" {
+      try devices.addVGA()
+    } else if bios != nil, vga != "none", !devices.hasVGA {
+      try devices.addVGA()
+    }
+    // Only firmware chooses what to boot.
     guard bios != nil else { return }
     var firmware = MachineConfiguration.FirmwareOptions()
     if let boot {
