@@ -88,6 +88,7 @@ let package = Package(
     .testTarget(name: "PCTests", dependencies: ["PC"], swiftSettings: settings),
     .testTarget(name: "TraceTests", dependencies: ["Trace"], swiftSettings: settings),
     .testTarget(name: "SessionTests", dependencies: ["Session"], swiftSettings: settings),
+    .testTarget(name: "ManageTests", dependencies: ["Manage"], swiftSettings: settings),
     .testTarget(name: "MonitorTests", dependencies: ["Monitor"], swiftSettings: settings),
     .testTarget(
       name: "DebuggerTests", dependencies: ["Debugger", "Monitor", "Session", "X86Core", "X86System"],
