@@ -25,7 +25,7 @@ public struct RunSetup: Codable, Equatable, Sendable {
 /// All but `mailbox`, `start`, `wait` and what says so is for the machine's own thread.
 public class Session: ControlledMachine {
   /// The meaning of instructions, timing and devices. A trace replays on the machine version that recorded it.
-  public static let machineVersion: UInt64 = 1
+  public static let machineVersion: UInt64 = 2
   /// Of this program.
   public static let version = "0.1.0"
   /// A digest of the state is taken when the instruction count passes a multiple of this.

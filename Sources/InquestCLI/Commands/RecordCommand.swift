@@ -39,11 +39,12 @@ struct RecordCommand: ParsableCommand {
     name: .customLong("checkpoint"),
     help: ArgumentHelp(
       "What states of the machine go into the trace: panic (the first one, so that it can be looked at without a replay) or "
-        + "none. (default: panic)", valueName: "when"))
-  var checkpoint = "panic"
+        + "none. (default: panic; none with --no-embed, which asks for a small trace)", valueName: "when"))
+  var checkpoint: String?
 
   func run() throws {
     try OutputPath.check(output)
+    let checkpoint = checkpoint ?? (noEmbed ? "none" : "panic")
     guard ["panic", "none"].contains(checkpoint) else {
       throw CommandFailure.usage("--checkpoint \(checkpoint): panic or none")
     }
