@@ -122,7 +122,7 @@ package enum OptionTable {
     "object": .refusedValue("there are no backend objects; leave it out"),
     "tpmdev": .refusedValue("there is no TPM; leave it out"),
     "numa": .refusedValue("there is one node; leave it out"),
-    "watchdog": .refusedValue("there is no watchdog; leave it out"),
+    "watchdog": .refusedValue("say -device i6300esb"),
     "d": .refusedValue(noLog), "D": .refusedValue(noLog), "trace": .refusedValue(noLog),
     "dfilter": .refusedValue(noLog), "plugin": .refusedValue(noLog),
     "daemonize": .refusedFlag("start it in the background with your shell or service manager"),
