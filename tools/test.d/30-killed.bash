@@ -1,11 +1,12 @@
 # Recorders that end before their time.
 source "$(dirname "$0")/../lib/check.bash"
 
-linux=(-m 256 -kernel "$GUESTS/cloud/vmlinuz" -initrd "$GUESTS/cloud/initrd.img" -append 'console=ttyS0' -device pvpanic)
+linux=(-m 256 -kernel "$GUESTS/cloud/vmlinuz" -initrd "$GUESTS/cloud/initrd.img" -device pvpanic)
 
-# end_with SIGNAL NAME: sends the signal in the middle of the boot; gives the recorder's status.
+# end_with SIGNAL NAME: sends the signal in the middle of a run that would have no end, a kernel that panics and boots again
+# and again; gives the recorder's status.
 end_with() {
-  "$INQUEST" record "${linux[@]}" -serial null -o "$2.inq" >"$2.log" 2>&1 &
+  "$INQUEST" record "${linux[@]}" -append 'console=ttyS0 panic=1' --on-panic cont -serial null -o "$2.inq" >"$2.log" 2>&1 &
   local recorder=$!
   started+=("$recorder")
   sleep 2
@@ -28,7 +29,7 @@ done
 # A full disk: a file system of four pages, less than the trace of a boot, where we may mount one.
 if [[ $(id -u) == 0 ]] && mkdir full && mount -t tmpfs -o size=16k tmpfs full 2>/dev/null; then
   check 'a full disk ends the recording with status 74 and a clear line' \
-    refused 74 'full|No space' "$INQUEST" record "${linux[@]}" -serial null -o full/trace.inq
+    refused 74 'full|No space' "$INQUEST" record "${linux[@]}" -append console=ttyS0 -serial null -o full/trace.inq
   umount full
 fi
 

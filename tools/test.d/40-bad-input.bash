@@ -55,7 +55,11 @@ started+=("$recorder")
 for _ in {1..100}; do [[ -S qmp.sock ]] || sleep 0.05; done
 check 'a socket path in use' refused 69 'qmp.sock' "${record[@]}" "${hello[@]}" \
   -qmp unix:qmp.sock,server=on,wait=off
-not_json() { printf 'hello\n{"execute":"qmp_capabilities"}\n' | timeout 5 socat -t 1 - UNIX-CONNECT:qmp.sock | grep -q '"error"'; }
+not_json() {
+  local answer
+  answer=$(printf 'hello\n{"execute":"qmp_capabilities"}\n' | timeout 5 socat -t 1 - UNIX-CONNECT:qmp.sock)
+  [[ $answer == *'"error"'* ]]
+}
 check 'QMP that is not JSON gets an error' not_json
 check 'and the machine is still there' "$qmp" qmp.sock query-status quit
 wait "$recorder"
