@@ -12,6 +12,28 @@ extension SSE {
     mxcsr & (MXCSR.masks | MXCSR.rc | MXCSR.pe) == MXCSR.masks | MXCSR.pe
   }
 
+  /// Whether all exceptions are masked and rounding is to nearest. While PE is not set, an operation is plain if it is exact.
+  @inlinable @inline(__always)
+  public static func isQuiet(_ mxcsr: UInt32) -> Bool {
+    mxcsr & (MXCSR.masks | MXCSR.rc) == MXCSR.masks
+  }
+
+  // MARK: Whether a plain result is the exact one. Where that cannot be told at once, the answer is no.
+
+  @inlinable @inline(__always)
+  public static func isExact<T: SSEScalar>(sum r: T, of a: T, _ b: T) -> Bool {
+    // Near the end of the range the terms of the error could overflow.
+    let bound = UInt64(T.exponentBias &* 2 &- 1)
+    return a.exponentField < bound && b.exponentField < bound && !T.isInexact(sum: r, of: a, b)
+  }
+  /// A product has at most as many bits as its factors together.
+  @inlinable @inline(__always)
+  public static func isExact<T: SSEScalar>(product r: T, of a: T, _ b: T) -> Bool {
+    let one: UInt64 = 1 &<< UInt64(T.fractionBits)
+    let zeros = (a.bits | one).trailingZeroBitCount &+ (b.bits | one).trailingZeroBitCount
+    return zeros > T.fractionBits || r.isZeroBits
+  }
+
   // MARK: One number. `a` is the destination, `b` the source; MXCSR is settled.
 
   @inlinable @inline(__always)

@@ -39,19 +39,30 @@ protocol FloatOperation {
   /// What `apply` gives where no flag changes, else nil.
   static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T?
   static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>?
+  /// Whether what `plain` gives is exact, so that it needs no settled MXCSR; no, where that cannot be told at once.
+  static func isExact<T: SSEScalar>(_ r: T, _ a: T, _ b: T) -> Bool
 }
 extension FloatOperation {
   @inline(__always) static var mayRound: Bool { true }
+  @inline(__always) static func isExact<T: SSEScalar>(_ r: T, _ a: T, _ b: T) -> Bool { false }
+  /// `plain` on one number, as MXCSR allows.
+  @inline(__always) static func plain<T: SSEScalar>(_ c: CPU, _ a: T, _ b: T) -> T? {
+    guard let r = plain(a, b) else { return nil }
+    if _fastPath(mayBePlain(c)) { return r }
+    return SSE.isQuiet(c.f.pointee.mxcsr) && isExact(r, a, b) ? r : nil
+  }
   @inline(__always) static func mayBePlain(_ c: CPU) -> Bool { !mayRound || SSE.isSettled(c.f.pointee.mxcsr) }
 }
 enum FloatAdd: FloatOperation {
   @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.add(a, b, &m) }
   @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainSum(a, b) }
+  @inline(__always) static func isExact<T: SSEScalar>(_ r: T, _ a: T, _ b: T) -> Bool { SSE.isExact(sum: r, of: a, b) }
   @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainSum(a, b) }
 }
 enum FloatSub: FloatOperation {
   @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.sub(a, b, &m) }
   @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainDifference(a, b) }
+  @inline(__always) static func isExact<T: SSEScalar>(_ r: T, _ a: T, _ b: T) -> Bool { SSE.isExact(sum: r, of: a, -b) }
   @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? {
     SSE.plainDifference(a, b)
   }
@@ -59,6 +70,9 @@ enum FloatSub: FloatOperation {
 enum FloatMul: FloatOperation {
   @inline(__always) static func apply<T: SSEScalar>(_ a: T, _ b: T, _ m: inout UInt32) -> T { SSE.mul(a, b, &m) }
   @inline(__always) static func plain<T: SSEScalar>(_ a: T, _ b: T) -> T? { SSE.plainProduct(a, b) }
+  @inline(__always) static func isExact<T: SSEScalar>(_ r: T, _ a: T, _ b: T) -> Bool {
+    SSE.isExact(product: r, of: a, b)
+  }
   @inline(__always) static func plain(_ a: SIMD4<Float>, _ b: SIMD4<Float>) -> SIMD4<Float>? { SSE.plainProduct(a, b) }
 }
 enum FloatDiv: FloatOperation {
@@ -92,7 +106,7 @@ enum ScalarSingle<O: FloatOperation>: VectorOperation {
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard O.mayBePlain(c), let r = O.plain(Float(bits: a[0]), Float(bits: b[0])) else { return nil }
+    guard let r = O.plain(c, Float(bits: a[0]), Float(bits: b[0])) else { return nil }
     return a.with(low: r)
   }
 }
@@ -104,7 +118,7 @@ enum ScalarDouble<O: FloatOperation>: VectorOperation {
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard O.mayBePlain(c), let r = O.plain(Double(bits: a[0]), Double(bits: b[0])) else { return nil }
+    guard let r = O.plain(c, Double(bits: a[0]), Double(bits: b[0])) else { return nil }
     return V128(r.bits, a[1])
   }
 }
@@ -138,9 +152,7 @@ enum PackedDouble<O: FloatOperation>: VectorOperation {
   }
   @inline(__always) static var hasPlainCase: Bool { true }
   @inline(__always) static func plain(_ c: CPU, _ a: V128, _ b: V128, _ imm: UInt8) -> V128? {
-    guard O.mayBePlain(c), let low = O.plain(a.f64[0], b.f64[0]), let high = O.plain(a.f64[1], b.f64[1]) else {
-      return nil
-    }
+    guard let low = O.plain(c, a.f64[0], b.f64[0]), let high = O.plain(c, a.f64[1], b.f64[1]) else { return nil }
     return V128(SIMD2<Double>(low, high))
   }
 }
