@@ -165,9 +165,13 @@ final class StepPrinter {
     lines.append(line)
     let indent = String(repeating: " ", count: 38)
     var changes = step.registers.map { "\($0.name) \($0.old) → \($0.new)" }
-    changes += step.writes.map {
+    // An instruction writes a few places; one that resets the machine lets the loader write thousands.
+    changes += step.writes.prefix(8).map {
       "[\($0.linear ?? "physical " + $0.physical)] \($0.old ?? "?") → \($0.new ?? "?")"
         + ($0.agent == "processor" ? "" : " (\($0.agent))")
+    }
+    if step.writes.count > 8 {
+      changes.append("and \(Figures.count(UInt64(step.writes.count - 8), "write")) more (--json has them)")
     }
     changes += (step.reads ?? []).map { "read [\($0.linear ?? "physical " + $0.physical)], \($0.size)" }
     if !changes.isEmpty { lines.append(indent + changes.joined(separator: "; ")) }
