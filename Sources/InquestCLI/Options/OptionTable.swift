@@ -65,13 +65,13 @@ package enum OptionTable {
     }
   }
 
-  private static let noDisks = "there are no disks; put the guest's files into the initramfs (-initrd)"
-  private static let noNetwork = "there is no network; leave it out, or say -nic none"
+  private static let noDisks = "disks are IDE or virtio; say -drive, -hda or -cdrom"
+  private static let noNetwork = "say -netdev socket or dgram with -device virtio-net-pci, or -nic none"
   private static let noDisplay = "there is no display; use the serial console (-serial stdio, -nographic)"
   private static let noLog = "use 'inquest events' on the recorded trace"
   private static let noUSB = "there is no USB; leave it out"
   private static let noSound = "there is no sound; leave it out"
-  private static let noFirmware = "the machine has no firmware of its own; start a kernel with -kernel"
+  private static let noFirmware = "firmware is one flat ROM; say -bios"
   private static let noWindow = "there is no window; leave it out"
   private static let noConfinement = "inquest does not confine itself; use your shell or service manager"
   private static let otherMachines = "it is for machines that are no PC; leave it out"
@@ -99,14 +99,11 @@ package enum OptionTable {
     "sandbox": .checked(accepts: { $0 == "off" }, advice: noConfinement),
 
     // What is not there.
-    "netdev": .refusedValue(noNetwork),
     "enable-kvm": .refusedFlag(MachineTypeOption.noAccelerator),
-    "drive": .refusedValue(noDisks), "hda": .refusedValue(noDisks), "hdb": .refusedValue(noDisks),
-    "hdc": .refusedValue(noDisks), "hdd": .refusedValue(noDisks), "cdrom": .refusedValue(noDisks),
     "fda": .refusedValue(noDisks), "fdb": .refusedValue(noDisks), "blockdev": .refusedValue(noDisks),
     "sd": .refusedValue(noDisks), "mtdblock": .refusedValue(noDisks), "pflash": .refusedValue(noFirmware),
     "virtfs": .refusedValue(noDisks), "fsdev": .refusedValue(noDisks), "iscsi": .refusedValue(noDisks),
-    "bios": .refusedValue(noFirmware), "option-rom": .refusedValue(noFirmware), "shim": .refusedValue(noFirmware),
+    "option-rom": .refusedValue(noFirmware), "shim": .refusedValue(noFirmware),
     "dtb": .refusedValue("a PC has no device tree; leave it out"),
     "fw_cfg": .refusedValue("the guest's files come through -kernel, -initrd and -append; leave it out"),
     "curses": .refusedFlag(noDisplay), "sdl": .refusedFlag(noDisplay), "spice": .refusedValue(noDisplay),
